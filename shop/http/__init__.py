@@ -1,0 +1,1 @@
+"""What every route shares: JSON, problems, paging, conditions, request ids, idempotency."""

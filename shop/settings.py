@@ -1,0 +1,469 @@
+"""Settings, all from the environment (`.env.example` lists them). Unsafe production stops here.
+
+`SHOP_ENV` says where we are: `production` (the default: nothing is assumed to be safe), `local`
+(what `manage.py up` sets: secrets made once and kept under `SHOP_HOME`) or `test`.
+"""
+
+import sys
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from shop.local_secrets import local_secrets
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+
+SHOP_ENV = env.str("SHOP_ENV", default="production")
+if SHOP_ENV not in {"production", "local", "test"}:
+    raise ImproperlyConfigured("SHOP_ENV must be production, local or test.")
+IS_PRODUCTION = SHOP_ENV == "production"
+IS_TEST = SHOP_ENV == "test"
+
+SHOP_HOME = Path(env.str("SHOP_HOME", default=str(BASE_DIR / ".local"))).resolve()
+PORT = env.int("PORT", default=8000)
+
+DEBUG = env.bool("DEBUG", default=False)
+
+# Secrets ---------------------------------------------------------------------------------------
+_secrets = {} if IS_PRODUCTION else local_secrets(None if IS_TEST else SHOP_HOME)
+
+
+def _secret(name: str) -> str:
+    value = env.str(name, default=_secrets.get(name, ""))
+    if not value and (path := env.str(f"{name}_FILE", default="")):
+        value = Path(path).read_text(encoding="utf-8").strip()
+    if not value:
+        raise ImproperlyConfigured(f"{name} (or {name}_FILE) must be set.")
+    return value
+
+
+SECRET_KEY = _secret("SECRET_KEY")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+SHOP_EMAIL_HASH_KEY = _secret("SHOP_EMAIL_HASH_KEY")
+# Private keys that access tokens are signed with and public keys they are checked with, PEM by
+# `kid`; `SHOP_JWT_SIGNING_KID` names the one that signs.
+SHOP_JWT_SIGNING_KID = env.str(
+    "SHOP_JWT_SIGNING_KID", default=_secrets.get("SHOP_JWT_SIGNING_KID", "")
+)
+SHOP_JWT_KEYS: dict[str, str] = env.json("SHOP_JWT_KEYS", default=None) or {
+    SHOP_JWT_SIGNING_KID: _secret("SHOP_JWT_PRIVATE_KEY")
+}
+SHOP_JWT_ISSUER = env.str("SHOP_JWT_ISSUER", default="shop")
+SHOP_JWT_AUDIENCE = env.str("SHOP_JWT_AUDIENCE", default="shop-api")
+
+# Where we are reached ----------------------------------------------------------------------------
+SHOP_PUBLIC_URL = env.str(
+    "SHOP_PUBLIC_URL", default="" if IS_PRODUCTION else f"http://127.0.0.1:{PORT}"
+).rstrip("/")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+if not IS_PRODUCTION:
+    ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1", "localhost", "[::1]", "testserver"]
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/api/"
+CORS_EXPOSE_HEADERS = [
+    "ETag",
+    "Idempotent-Replayed",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Cart-Token",
+    "X-Request-ID",
+]
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "if-match",
+    "if-none-match",
+    "x-cart-token",
+    "x-order-token",
+    "x-request-id",
+]
+
+# The house -------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "corsheaders",
+    "csp",
+    "django_filters",
+    "django_prometheus",
+    "django_structlog",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "tree_queries",
+    "shop",
+    "accounts",
+    "catalog",
+    "inventory",
+    "cart",
+    "orders",
+]
+
+MIDDLEWARE = [
+    "shop.http.middleware.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
+    "shop.http.admin_middleware.AdminSessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "shop.http.admin_middleware.AdminAuthenticationMiddleware",
+    "shop.http.admin_middleware.AdminMessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+
+ROOT_URLCONF = "shop.urls"
+WSGI_APPLICATION = "shop.wsgi.application"
+APPEND_SLASH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database --------------------------------------------------------------------------------------
+# Which process this is decides on pool and timeouts: web (gunicorn), worker (Celery, relay) or
+# command (anything else).
+SHOP_PROCESS = env.str("SHOP_PROCESS", default="command")
+_TIMEOUTS_MS = {  # statement, lock, idle in transaction
+    "web": (2000, 1000, 5000),
+    "worker": (20_000, 2000, 30_000),
+    "command": (0, 4000, 0),
+}
+_statement_ms, _lock_ms, _idle_ms = _TIMEOUTS_MS.get(SHOP_PROCESS, _TIMEOUTS_MS["command"])
+
+_NO_DATABASE_NEEDED = {"spectacular", "check", "makemigrations", "collectstatic", "lintmigrations"}
+_database_url = env.str("DATABASE_URL", default="")
+if not _database_url:
+    if IS_PRODUCTION and not _NO_DATABASE_NEEDED & set(sys.argv):
+        raise ImproperlyConfigured("DATABASE_URL must be set.")
+    _database_url = "postgresql://shop@127.0.0.1:1/shop"
+DATABASES = {"default": env.db_url_config(_database_url)}
+DATABASES["default"].update(
+    ENGINE="django.db.backends.postgresql",
+    CONN_MAX_AGE=0 if SHOP_PROCESS == "web" else 60,
+    CONN_HEALTH_CHECKS=SHOP_PROCESS != "web",
+    ATOMIC_REQUESTS=False,
+)
+DATABASES["default"].setdefault("OPTIONS", {}).update(
+    connect_timeout=2,
+    application_name=f"shop-{SHOP_PROCESS}",
+    options=(
+        f"-c statement_timeout={_statement_ms} -c lock_timeout={_lock_ms}"
+        f" -c idle_in_transaction_session_timeout={_idle_ms}"
+    ),
+)
+if SHOP_PROCESS == "web" and env.int("DATABASE_POOL_SIZE", default=4):
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": env.int("DATABASE_POOL_SIZE", default=4),
+        "timeout": 1.0,  # seconds a request waits for a connection before it is told 503
+        "max_idle": 300,
+    }
+
+# Redis, three roles --------------------------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:1/0")
+REDIS_CARTS_URL = env.str("REDIS_CARTS_URL", default=REDIS_URL)  # the only copy: must not evict
+REDIS_CACHE_URL = env.str("REDIS_CACHE_URL", default=REDIS_URL)  # copies: may evict
+REDIS_LIMITER_URL = env.str("REDIS_LIMITER_URL", default=REDIS_URL)
+
+
+def _cache(url: str, prefix: str, timeout_seconds: float) -> dict[str, object]:
+    return {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": url,
+        "KEY_PREFIX": prefix,
+        "OPTIONS": {
+            "CLIENT_CLASS": "django_redis.client.DefaultClient",
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "SOCKET_CONNECT_TIMEOUT": timeout_seconds,
+            "SOCKET_TIMEOUT": timeout_seconds,
+        },
+    }
+
+
+# 50 ms where a miss or a guess will do, 200 ms where there is no other copy (dependencies: redis-py
+# would wait 5 s). The test machine is shared and may pause for longer than that.
+_patience = 10.0 if IS_TEST else 1.0
+REDIS_TIMEOUT_SECONDS = {
+    "carts": 0.2 * _patience,
+    "default": 0.05 * _patience,
+    "limiter": 0.05 * _patience,
+}
+CACHES = {
+    "default": _cache(REDIS_CACHE_URL, "shop", REDIS_TIMEOUT_SECONDS["default"]),
+    "carts": _cache(REDIS_CARTS_URL, "carts", REDIS_TIMEOUT_SECONDS["carts"]),
+    "limiter": _cache(REDIS_LIMITER_URL, "limiter", REDIS_TIMEOUT_SECONDS["limiter"]),
+}
+
+# Background work -------------------------------------------------------------------------------
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_CARTS_URL)
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 25
+CELERY_TASK_TIME_LIMIT = 30
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 5 if SHOP_ENV == "local" else 25
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 300_000  # KiB
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TIMEZONE = "UTC"
+CELERY_ENABLE_UTC = True
+if CELERY_BROKER_URL.startswith("amqp"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
+    CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
+    CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
+    CELERY_WORKER_DETECT_QUORUM_QUEUES = True
+    CELERY_CONTROL_QUEUE_EXCLUSIVE = True
+    CELERY_EVENT_QUEUE_EXCLUSIVE = True
+else:
+    # A task is given out again if it was not acknowledged in this time: longer than its limit.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 120,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 2,
+        "global_keyprefix": env.str("SHOP_BROKER_PREFIX", default="shop:"),
+    }
+CELERY_TASK_ROUTES = {
+    "orders.*": {"queue": "critical"},
+    "inventory.*": {"queue": "critical"},
+    "shop.*": {"queue": "default"},
+    "accounts.*": {"queue": "default"},
+    "orders.send_*": {"queue": "default"},
+}
+# `expires`: what beat asked for while the workers were away is not done many times over.
+CELERY_BEAT_SCHEDULE = {
+    "orders.sweep_payments": {
+        "task": "orders.sweep_payments",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
+    "orders.expire_holds": {
+        "task": "orders.expire_holds",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "shop.prune": {"task": "shop.prune", "schedule": 3600.0, "options": {"expires": 3600}},
+}
+
+# Mail, media, static -----------------------------------------------------------------------------
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Shop <orders@shop.invalid>")
+if env.str("EMAIL_URL", default=""):
+    vars().update(env.email("EMAIL_URL"))
+elif SHOP_ENV == "local":
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = str(SHOP_HOME / "mail")
+EMAIL_TIMEOUT = 10
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
+MEDIA_URL = "/media/"
+MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(SHOP_HOME / "media"))
+# Without `collectstatic` files are found where the packages keep them: nothing to build locally.
+WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+WHITENOISE_AUTOREFRESH = False
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if IS_PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000  # admin forms with many inlines
+FILE_UPLOAD_PERMISSIONS = 0o644
+SHOP_MAX_BODY_BYTES = 1024 * 1024  # JSON; uploads have the next one
+SHOP_MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+
+# Accounts --------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = [
+    "accounts.authentication.ModestArgon2Hasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+if IS_TEST:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *PASSWORD_HASHERS]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "full_name")},
+    },
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 8},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+RATELIMIT_USE_CACHE = "limiter"
+SILENCED_SYSTEM_CHECKS = [
+    # django-ratelimit knows Django's own Redis backend and not django-redis, which it also runs on.
+    "django_ratelimit.E003",
+    "django_ratelimit.W001",
+]
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+# Security --------------------------------------------------------------------------------------
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_SAVE_EVERY_REQUEST = False
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+if IS_PRODUCTION:
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:", "https:"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "script-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    },
+}
+
+# REST ------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["shop.http.json.JsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["shop.http.json.JsonParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.AccessTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["shop.http.permissions.Nobody"],
+    "DEFAULT_SCHEMA_CLASS": "shop.http.schema.ApiSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_PAGINATION_CLASS": None,
+    "EXCEPTION_HANDLER": "shop.problems.handle",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "URL_FORMAT_OVERRIDE": None,
+    "FORMAT_SUFFIX_KWARG": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "shop",
+    "DESCRIPTION": "The shop's API. Conventions and problem types: docs/api-guidelines.md.",
+    "VERSION": "1.0.0",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["shop.http.permissions.Public"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "SORT_OPERATIONS": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "shop.http.schema.document_conventions",
+    ],
+    "AUTHENTICATION_WHITELIST": [],
+}
+
+# The shop --------------------------------------------------------------------------------------
+SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="GBP")
+SHOP_CURRENCIES = env.list("SHOP_CURRENCIES", default=["GBP", "EUR"])
+SHOP_COUNTRY = env.str("SHOP_COUNTRY", default="GB")
+SHOP_HOLD_SECONDS = env.int("SHOP_HOLD_SECONDS", default=900)
+SHOP_SANDBOX_PAYMENTS = env.bool("SHOP_SANDBOX_PAYMENTS", default=not IS_PRODUCTION or DEBUG)
+SHOP_SERVER_TIMING = env.bool("SHOP_SERVER_TIMING", default=False)
+SHOP_IDEMPOTENCY_SECONDS = 72 * 3600
+SHOP_TRUSTED_PROXIES = env.list("SHOP_TRUSTED_PROXIES", default=[])
+SHOP_METRICS_PUBLIC = env.bool("SHOP_METRICS_PUBLIC", default=not IS_PRODUCTION)
+
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+
+# Logs ------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "shop.observe.logs.json_formatter"},
+        "plain": {"()": "shop.observe.logs.console_formatter"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if IS_PRODUCTION else "plain",
+        },
+    },
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # Each refusal is one line of ours already.
+        "django.request": {"level": "CRITICAL"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
+}
+
+# Refuse to start unsafe ------------------------------------------------------------------------
+if IS_PRODUCTION:
+    _wrong = []
+    if DEBUG:
+        _wrong.append("DEBUG must be off")
+    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
+        _wrong.append("SECRET_KEY must be long and random (50 characters or more)")
+    if len(SHOP_EMAIL_HASH_KEY) < 32:
+        _wrong.append("SHOP_EMAIL_HASH_KEY must have 32 characters or more")
+    if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
+        _wrong.append("ALLOWED_HOSTS must name this shop's hosts, without *")
+    if not SHOP_PUBLIC_URL.startswith("https://"):
+        _wrong.append("SHOP_PUBLIC_URL must be an https:// address")
+    if "*" in CORS_ALLOWED_ORIGINS:
+        _wrong.append("CORS_ALLOWED_ORIGINS must name origins")
+    if SHOP_JWT_SIGNING_KID not in SHOP_JWT_KEYS or not SHOP_JWT_SIGNING_KID:
+        _wrong.append("SHOP_JWT_SIGNING_KID must name one of SHOP_JWT_KEYS")
+    if _wrong:
+        raise ImproperlyConfigured("Unsafe for production: " + "; ".join(_wrong) + ".")
