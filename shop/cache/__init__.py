@@ -1,0 +1,1 @@
+"""Copies of what the database says, which may vanish at any time."""

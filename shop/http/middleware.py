@@ -1,0 +1,110 @@
+"""The outermost layer: request id, path form, body size, timing, one log line, one metric."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import structlog
+from django.conf import settings
+from django.db import connections
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from shop.http.json import BodyTooLarge
+from shop.observe import metrics
+from shop.observe.timing import QueryClock, cache_clock
+from shop.problems import MEDIA_TYPE, as_http, refusal_for, server_error
+
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+_API = "/api/v1/"
+
+log = structlog.get_logger("shop.http")
+
+
+class RequestMiddleware:
+    """Gives each request its id, and each answer the headers that every answer has.
+
+    A path below `/api/v1/` may end in a slash: it is the same path, answered without a redirect
+    that would lose a body. Bodies over the limit are refused before they are read.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        request_id = request.headers.get("X-Request-ID", "")
+        if not _SANE_REQUEST_ID.fullmatch(request_id):
+            request_id = secrets.token_hex(16)
+        request.request_id = request_id  # type: ignore[attr-defined]
+        if request.path_info.startswith(_API) and request.path_info.endswith("/"):
+            request.path_info = request.path_info.rstrip("/")
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+
+        clock = QueryClock()
+        with ExitStack() as timing:
+            if settings.SHOP_SERVER_TIMING:
+                timing.enter_context(connections["default"].execute_wrapper(clock))
+                timing.enter_context(cache_clock.running())
+            response = self._answer(request)
+            elapsed = time.perf_counter() - started
+            if settings.SHOP_SERVER_TIMING:
+                response["Server-Timing"] = (
+                    f'{clock.header("db", "queries")}, {cache_clock.header()},'
+                    f" total;dur={elapsed * 1000:.1f}"
+                )
+
+        response["X-Request-ID"] = request_id
+        if request.path_info.startswith("/api/") and not response.has_header("Cache-Control"):
+            response["Cache-Control"] = "private, no-store"
+        route = route_of(request)
+        metrics.requests.labels(request.method, route, response.status_code).inc()
+        metrics.request_seconds.labels(request.method, route).observe(elapsed)
+        log.info(
+            "request",
+            method=request.method,
+            route=route,
+            status=response.status_code,
+            problem=getattr(response, "problem_code", None),
+            ms=round(elapsed * 1000, 1),
+        )
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        if _declared_length(request) > _largest_body(request):
+            return as_http(BodyTooLarge("The body is larger than this route reads."), request)
+        response = self.get_response(request)
+        # DRF keeps the problem's own media type only when it is put in by hand.
+        if response.status_code >= 400 and hasattr(response, "problem_code"):
+            response["Content-Type"] = MEDIA_TYPE
+        return response
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """Answer for views that are not DRF's and for bugs: log once, show nothing."""
+        refusal = refusal_for(exception)
+        if refusal is not None:
+            return as_http(refusal, request)
+        log.exception("bug", route=route_of(request), exc_info=exception)
+        return server_error(request)
+
+
+def route_of(request: HttpRequest) -> str:
+    """Return the route's template (`api/v1/products/<ref>`), never the path: ids stay out."""
+    match = request.resolver_match
+    return match.route if match else "unknown"
+
+
+def _declared_length(request: HttpRequest) -> int:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return int(length) if length.isdigit() else 0
+
+
+def _largest_body(request: HttpRequest) -> int:
+    if request.content_type == "multipart/form-data" or request.path_info.startswith("/admin/"):
+        return int(settings.SHOP_MAX_UPLOAD_BYTES)
+    return int(settings.SHOP_MAX_BODY_BYTES)

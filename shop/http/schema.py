@@ -1,0 +1,126 @@
+"""OpenAPI 3.1: what drf-spectacular needs to be told about our conventions."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem details. GET /problems lists the codes.",
+    "required": ["type", "title", "status", "detail", "code", "request_id", "retryable"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "pattern": "^[a-z0-9_]+$"},
+        "request_id": {"type": "string"},
+        "retryable": {"type": "boolean"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code", "detail"],
+                "properties": {
+                    "pointer": {"type": "string"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+    "additionalProperties": True,
+}
+
+_ANY_ROUTE = {
+    "400": "The request is malformed.",
+    "404": "There is nothing here, or it is somebody else's.",
+    "405": "This path does not take that method.",
+    "406": "The route answers in application/json.",
+    "429": "Asked too often.",
+    "500": "A bug of ours.",
+    "503": "Something that this needs does not answer now.",
+}
+_WITH_BODY = {
+    "413": "The body is too large.",
+    "415": "This type of body is not read here.",
+    "422": "Well formed, and against a rule.",
+    "409": "The present state forbids it.",
+}
+_SIGNED_IN = {"401": "Sign in first.", "403": "You may not do this."}
+_CHECKOUT = {"402": "The payment was declined."}
+_CONDITIONAL = {"412": "It has changed since you read it."}
+
+
+class ApiSchema(AutoSchema):
+    """Operation ids by path and method, tags by the first word of the path."""
+
+    def get_tags(self) -> list[str]:
+        words = [word for word in self.path.removeprefix("/api/v1/").split("/") if word]
+        return [words[0]] if words else ["shop"]
+
+
+class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "accounts.authentication.AccessTokenAuthentication"
+    name = "accessToken"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+def document_conventions(
+    result: dict[str, Any], generator: Any, request: Any, public: bool  # noqa: FBT001
+) -> dict[str, Any]:
+    """Give every operation its problem answers and shared headers (a spectacular hook)."""
+    components = result.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    answers = components.setdefault("responses", {})
+    for methods in result["paths"].values():
+        for method, operation in methods.items():
+            if method == "parameters":
+                continue
+            codes = dict(_ANY_ROUTE) | _SIGNED_IN
+            if method in {"post", "put", "patch", "delete"}:
+                codes |= _WITH_BODY | _CONDITIONAL
+            if method == "post":
+                codes |= _CHECKOUT
+                _name_idempotency_key(operation)
+            for status, description in codes.items():
+                name = f"Problem{status}"
+                answers.setdefault(
+                    name,
+                    {
+                        "description": description,
+                        "content": {
+                            "application/problem+json": {
+                                "schema": {"$ref": "#/components/schemas/Problem"}
+                            }
+                        },
+                    },
+                )
+                operation["responses"].setdefault(
+                    status, {"$ref": f"#/components/responses/{name}"}
+                )
+    components["responses"] = dict(sorted(answers.items()))
+    return result
+
+
+def _name_idempotency_key(operation: dict[str, Any]) -> None:
+    parameters = operation.setdefault("parameters", [])
+    if any(p.get("name") == "Idempotency-Key" for p in parameters):
+        return
+    parameters.append(
+        {
+            "in": "header",
+            "name": "Idempotency-Key",
+            "required": False,
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 255,
+                "pattern": r"^[\x21-\x2b\x2d-\x7e]+$",
+            },
+            "description": "Sent again with the same body, the first answer comes back.",
+        }
+    )

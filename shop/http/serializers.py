@@ -1,0 +1,149 @@
+"""Request shapes that refuse what they do not know, and money as clients see it."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.conf import settings
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from shop.money import LARGEST_MINOR, Money, is_currency
+
+LARGEST_INTEGER = 2**31 - 1
+
+
+class _Strict(serializers.Serializer[Any]):
+    """Refuses members that it has no field for, in itself and in serializers nested in it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = [str(name) for name in data if name not in self.fields]
+            if unknown:
+                raise serializers.ValidationError(
+                    {
+                        name: serializers.ErrorDetail(
+                            "There is no field of this name.", code="unknown_field"
+                        )
+                        for name in unknown[:20]
+                    }
+                )
+        return super().to_internal_value(data)
+
+
+class RequestSerializer(_Strict):
+    """The base of every `…Request`."""
+
+    @classmethod
+    def parse(cls, request: Request) -> dict[str, Any]:
+        """Return the validated body. Raises DRF's ValidationError, answered as a 400 problem."""
+        body = cls(data=request.data, context={"request": request})
+        body.is_valid(raise_exception=True)
+        return dict(body.validated_data)
+
+    @classmethod
+    def parse_partial(cls, request: Request) -> dict[str, Any]:
+        """Return the members that a PATCH names, validated."""
+        body = cls(data=request.data, partial=True, context={"request": request})
+        body.is_valid(raise_exception=True)
+        return dict(body.validated_data)
+
+
+class QuerySerializer(_Strict):
+    """The base of every `…Query`: the query parameters of a GET.
+
+    A parameter given twice is refused unless the serializer names it in `repeatable`.
+    """
+
+    repeatable: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def parse_query(cls, request: Request) -> dict[str, Any]:
+        """Return the validated parameters. Raises DRF's ValidationError: a 400 problem."""
+        given: dict[str, Any] = {}
+        for name, values in request.query_params.lists():
+            if name in cls.repeatable:
+                given[name] = values
+            elif len(values) == 1:
+                given[name] = values[0]
+            else:
+                raise serializers.ValidationError(
+                    {name: serializers.ErrorDetail("Give this once.", code="repeated")}
+                )
+        query = cls(data=given, context={"request": request})
+        query.is_valid(raise_exception=True)
+        return dict(query.validated_data)
+
+
+class ListQuery(QuerySerializer):
+    """What every list takes."""
+
+    page_size = serializers.IntegerField(
+        min_value=1, max_value=100, required=False, help_text="Rows a page, 1 to 100."
+    )
+    cursor = serializers.CharField(
+        max_length=1000, required=False, help_text="From `next` or `previous` of an answer."
+    )
+
+
+class CurrencyField(serializers.CharField):
+    """A currency that this shop has prices in."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=3, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        code = super().to_internal_value(data)
+        if not is_currency(code):
+            raise serializers.ValidationError(
+                "This is not an ISO 4217 currency in capitals.", code="unknown_currency"
+            )
+        if code not in settings.SHOP_CURRENCIES:
+            raise serializers.ValidationError(
+                "This shop has no prices in that currency.", code="unknown_currency"
+            )
+        return code
+
+
+class _MoneyShape(serializers.Serializer[Any]):
+    amount = serializers.CharField()
+    currency = serializers.CharField()
+
+
+class MoneyField(serializers.Field[Money, Any, dict[str, str], Any]):
+    """Money as `{"amount": "19.99", "currency": "GBP"}`, read and written.
+
+    Reading refuses more digits than the currency has, unknown currencies and what no shop sells.
+    """
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "shape": "Money is an object of `amount` (a decimal string) and `currency`.",
+        "amount": "This is not an amount of that currency.",
+        "negative": "This may not be negative.",
+        "currency": "This is not an ISO 4217 currency in capitals.",
+    }
+
+    def __init__(self, *, may_be_negative: bool = False, **kwargs: Any) -> None:
+        self.may_be_negative = may_be_negative
+        super().__init__(**kwargs)
+
+    def to_representation(self, value: Any) -> dict[str, str]:
+        return dict(value) if isinstance(value, Mapping) else value.as_json()
+
+    def to_internal_value(self, data: Any) -> Money:
+        if (
+            not isinstance(data, Mapping)
+            or set(data) != {"amount", "currency"}
+            or not all(isinstance(part, str) for part in data.values())
+        ):
+            self.fail("shape")
+        if not is_currency(data["currency"]):
+            self.fail("currency")
+        try:
+            money = Money.parse(data["amount"], data["currency"])
+        except ValueError:
+            self.fail("amount")
+        if abs(money.amount_minor) > LARGEST_MINOR:
+            self.fail("amount")
+        if money.amount_minor < 0 and not self.may_be_negative:
+            self.fail("negative")
+        return money

@@ -1,0 +1,193 @@
+"""The two classes that every API view descends from."""
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
+
+from shop import idempotency
+from shop.errors import FieldError, Malformed, Refusal
+from shop.http.json import dumps
+from shop.idempotency import Scope, StoredAnswer
+from shop.observe import metrics
+from shop.problems import MEDIA_TYPE
+
+_VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
+_NOT_STORED = frozenset({401, 409, 412, 429})
+_KEPT_HEADERS = ("Content-Type", "ETag", "Location", "X-Cart-Token", "WWW-Authenticate")
+
+
+class IdempotencyKeyRequired(Malformed):
+    """This route moves money or stock, so it wants an `Idempotency-Key`."""
+
+    code = "idempotency_key_required"
+    title = "Send an Idempotency-Key"
+
+
+class IdempotencyKeyInvalid(Malformed):
+    """The `Idempotency-Key` is not 1 to 255 visible ASCII characters, or was sent twice."""
+
+    code = "idempotency_key_invalid"
+    title = "The Idempotency-Key cannot be used"
+
+
+class _Conventions(APIView):
+    """What all views share: deny by default, idempotent POSTs, no negotiation by suffix.
+
+    Every POST honours `Idempotency-Key`: the handler runs in one transaction together with the
+    stored answer, so both happen or neither does. A view that commits in several steps sets
+    `keeps_own_idempotency` and uses `shop.idempotency` itself.
+    """
+
+    requires_idempotency_key = False
+    keeps_own_idempotency = False
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.method != "POST":
+            return
+        key = read_idempotency_key(request)
+        if key is None and self.requires_idempotency_key:
+            raise IdempotencyKeyRequired("Make one up for each order and send it again on retry.")
+        if key is not None and not self.keeps_own_idempotency:
+            self.post = self._run_once(scope_of(request, key), self._post_handler())
+
+    def _post_handler(self) -> Callable[..., HttpResponseBase]:
+        handler: Callable[..., HttpResponseBase] = getattr(
+            self, "post", self.http_method_not_allowed
+        )
+        return handler
+
+    def _run_once(
+        self, scope: Scope, handler: Callable[..., HttpResponseBase]
+    ) -> Callable[..., HttpResponseBase]:
+        def post(request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            with transaction.atomic():
+                claim = idempotency.claim(scope, now=timezone.now())
+                if claim.answer is not None:
+                    return replayed(claim.answer)
+                try:
+                    with transaction.atomic():
+                        response = handler(request, *args, **kwargs)
+                except (Refusal, exceptions.APIException) as error:
+                    response = self.handle_exception(error)
+                answer = answer_of(response)
+                if is_stored(answer.status):
+                    idempotency.complete(claim.id, answer)
+                else:
+                    idempotency.discard(claim.id)
+            return as_response(answer)
+
+        return post
+
+
+class ApiView(_Conventions):
+    """The base of a view with hand-written methods."""
+
+
+class ApiViewSet(ViewSet, _Conventions):
+    """The base of a viewset."""
+
+
+def read_idempotency_key(request: Request) -> str | None:
+    """Return the request's `Idempotency-Key`, or None. Raises IdempotencyKeyInvalid."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    # A header sent twice reaches WSGI joined by a comma, which no sane key has.
+    if not _VISIBLE_ASCII.fullmatch(key) or "," in key:
+        raise IdempotencyKeyInvalid(
+            errors=[
+                FieldError("/Idempotency-Key", "invalid", "1 to 255 visible ASCII characters, once.")
+            ]
+        )
+    return key
+
+
+def principal_of(request: Request) -> str:
+    """Return whom an idempotency key belongs to: the user, else the guest's cart or order token.
+
+    Somebody with neither is told apart by address and browser, so that a stranger who happens to
+    choose the same key is not given the other's cart.
+    """
+    if request.user.is_authenticated:
+        return f"user:{request.user.pk}"
+    for name in ("X-Cart-Token", "X-Order-Token"):
+        if token := request.headers.get(name):
+            return f"{name}:{hashlib.sha256(token.encode()).hexdigest()}"
+    seen = f"{request.META.get('REMOTE_ADDR', '')} {request.headers.get('User-Agent', '')}"
+    return f"nobody:{hashlib.sha256(seen.encode()).hexdigest()}"
+
+
+def scope_of(request: Request, key: str) -> Scope:
+    """Return the scope of `key`: principal, method and route, with a hash of path and body."""
+    match = request._request.resolver_match
+    route = match.route if match else request.path
+    digest = hashlib.sha256(request._request.get_full_path().encode())
+    if request.content_type and request.content_type.startswith("multipart/"):
+        for name, values in sorted(request.data.lists()):
+            for value in values:
+                content = b"".join(value.chunks()) if hasattr(value, "chunks") else value.encode()
+                digest.update(name.encode() + b"\0" + content + b"\0")
+    elif isinstance(request.data, dict | list):
+        digest.update(dumps(_sorted(request.data)))
+    return Scope(
+        subject=principal_of(request),
+        route=f"{request.method} {route}",
+        key=key,
+        request_hash=digest.hexdigest(),
+    )
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    if isinstance(value, list):
+        return [_sorted(item) for item in value]
+    return value
+
+
+def is_stored(status: int) -> bool:
+    """Tell whether an answer of this status is final for its key (the contract's list)."""
+    return status < 500 and status not in _NOT_STORED
+
+
+def answer_of(response: HttpResponseBase) -> StoredAnswer:
+    """Return what is stored of a response: status, a few headers, the bytes."""
+    if isinstance(response, Response):
+        body = dumps(response.data) if response.data is not None else b""
+        if not response.has_header("Content-Type") and body:
+            response["Content-Type"] = response.content_type or (
+                MEDIA_TYPE if hasattr(response, "problem_code") else "application/json"
+            )
+    else:
+        body = getattr(response, "content", b"")
+    headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
+    retry_after = {"Retry-After": response["Retry-After"]} if "Retry-After" in response else {}
+    return StoredAnswer(response.status_code, {**headers, **retry_after}, body)
+
+
+def as_response(answer: StoredAnswer) -> HttpResponse:
+    response = HttpResponse(answer.body, status=answer.status, headers=answer.headers)
+    if not answer.body:
+        del response["Content-Type"]
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def replayed(answer: StoredAnswer) -> HttpResponse:
+    """Return the stored answer again, byte for byte."""
+    metrics.idempotent_replays.inc()
+    response = as_response(answer)
+    response["Idempotent-Replayed"] = "true"
+    return response

@@ -1,0 +1,170 @@
+"""Idempotency keys: one execution for one key, its answer stored with what it did.
+
+The row lives in the transaction of the write that it protects. Knows nothing of HTTP beyond a
+status, a few headers and bytes.
+"""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import connection, transaction
+
+from shop.errors import Conflict, Invalid
+from shop.models import IdempotencyKey
+
+LOCK_SECONDS = 60  # how long the first caller may take before a retry may go on in its place
+
+
+class IdempotencyKeyReused(Invalid):
+    """The key was used before with another request: make up a new one."""
+
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key belongs to another request"
+
+
+class IdempotencyInProgress(Conflict):
+    """The first request with this key is still running: ask again in a moment."""
+
+    code = "idempotency_in_progress"
+    title = "The first request with this key is still running"
+    retryable = True
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose key it is, for which route, and a digest of the request that it was sent with."""
+
+    subject: str
+    route: str
+    key: str
+    request_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An answer as it went out."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to execute, or the answer of the execution that was.
+
+    `answer` is set when it is done. Otherwise go on: with nothing yet (`is_new`), or with what an
+    interrupted twin left behind, which `resource` names.
+    """
+
+    id: int
+    is_new: bool
+    resource: str
+    answer: StoredAnswer | None
+
+
+def claim(scope: Scope, *, now: datetime, resource: str = "") -> Claim:
+    """Claim the key inside the caller's transaction, or return what became of it.
+
+    A twin that is inside its transaction at this moment is waited for. Safe to repeat.
+
+    Raises IdempotencyKeyReused when the request differs, and IdempotencyInProgress when another
+    caller has committed its claim and may still be at work (60 s).
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("Claim a key inside a transaction.")
+    locked_until = now + timedelta(seconds=LOCK_SECONDS)
+    expires_at = now + timedelta(seconds=settings.SHOP_IDEMPOTENCY_SECONDS)
+    with connection.cursor() as cursor:
+        # One statement for the common case; the twin's row is locked, so nobody resumes it twice.
+        cursor.execute(
+            """
+            INSERT INTO shop_idempotencykey AS mine
+                (subject, route, key, request_hash, state, resource,
+                 response_headers, created_at, locked_until, expires_at)
+            VALUES (%s, %s, %s, %s, 'STARTED', %s, '{}', %s, %s, %s)
+            ON CONFLICT (subject, route, key) DO NOTHING
+            RETURNING id
+            """,
+            [
+                scope.subject,
+                scope.route,
+                scope.key,
+                scope.request_hash,
+                resource,
+                now,
+                locked_until,
+                expires_at,
+            ],
+        )
+        row = cursor.fetchone()
+    if row is not None:
+        return Claim(id=row[0], is_new=True, resource=resource, answer=None)
+
+    known = (
+        IdempotencyKey.objects.select_for_update(of=("self",))
+        .filter(subject=scope.subject, route=scope.route, key=scope.key)
+        .first()
+    )
+    if known is None:  # discarded by its owner while we waited for it
+        raise IdempotencyInProgress("Send it again in a second.", retry_after=1)
+    if known.expires_at <= now and known.state == IdempotencyKey.State.DONE:
+        known.delete()
+        return claim(scope, now=now, resource=resource)
+    if known.request_hash != scope.request_hash:
+        raise IdempotencyKeyReused("Use a new key for a new request.")
+    if known.state == IdempotencyKey.State.DONE:
+        return Claim(id=known.pk, is_new=False, resource=known.resource, answer=_answer_of(known))
+    if known.locked_until > now:
+        raise IdempotencyInProgress("Send it again in a second.", retry_after=1)
+    known.locked_until = locked_until
+    known.save(update_fields=["locked_until"])
+    return Claim(id=known.pk, is_new=False, resource=known.resource, answer=None)
+
+
+def complete(claim_id: int, answer: StoredAnswer) -> None:
+    """Store the answer inside the caller's transaction, the one that made it true.
+
+    The body is kept encrypted: answers hold addresses and tokens. Once stored it stays.
+    """
+    IdempotencyKey.objects.filter(pk=claim_id, state=IdempotencyKey.State.STARTED).update(
+        state=IdempotencyKey.State.DONE,
+        response_status=answer.status,
+        response_headers=answer.headers,
+        response_body=_box().encrypt(answer.body),
+    )
+
+
+def discard(claim_id: int) -> None:
+    """Forget the claim: the outcome was not final, and the same key may be tried again."""
+    IdempotencyKey.objects.filter(pk=claim_id, state=IdempotencyKey.State.STARTED).delete()
+
+
+def prune(*, now: datetime) -> int:
+    """Delete keys whose time is over, and return how many. Safe to repeat."""
+    deleted, _ = IdempotencyKey.objects.filter(expires_at__lt=now).delete()
+    return deleted
+
+
+def _answer_of(known: IdempotencyKey) -> StoredAnswer:
+    try:
+        body = _box().decrypt(bytes(known.response_body or b""))
+    except InvalidToken:
+        # The secret was rotated away within the time an answer is kept. The write was done, so it
+        # must not be done again; and the first bytes cannot be given.
+        raise IdempotencyKeyReused("Its answer can no longer be read: look the result up.") from None
+    return StoredAnswer(known.response_status or 0, dict(known.response_headers), body)
+
+
+def _box() -> MultiFernet:
+    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return MultiFernet([_fernet(secret) for secret in secrets])
+
+
+def _fernet(secret: str) -> Fernet:
+    digest = hashlib.sha256(b"shop.idempotency:" + secret.encode()).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))

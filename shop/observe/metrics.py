@@ -1,0 +1,28 @@
+"""The shop's own Prometheus metrics. Labels are closed sets: routes, codes, states; never ids."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+requests = Counter(
+    "shop_http_requests_total", "Requests answered.", ["method", "route", "status"]
+)
+request_seconds = Histogram(
+    "shop_http_request_seconds",
+    "Seconds from the first middleware to the answer.",
+    ["method", "route"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+cache_reads = Counter(
+    "shop_cache_reads_total", "Reads of the cache-aside stores.", ["name", "outcome"]
+)
+outbox_messages = Counter("shop_outbox_messages_total", "Messages relayed.", ["topic"])
+outbox_oldest_seconds = Gauge(
+    "shop_outbox_oldest_seconds",
+    "Age of the oldest message that waits to be relayed.",
+    multiprocess_mode="livemax",
+)
+idempotent_replays = Counter(
+    "shop_idempotent_replays_total", "Answers given again for a known Idempotency-Key."
+)
+transaction_retries = Counter(
+    "shop_transaction_retries_total", "Transactions run again after a conflict.", ["sqlstate"]
+)

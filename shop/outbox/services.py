@@ -1,0 +1,120 @@
+"""Publishing, relaying and handling messages."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import structlog
+from celery import current_app
+from django.db import connection, transaction
+from kombu.exceptions import OperationalError as BrokerError
+
+from shop.models import InboxMessage, OutboxMessage
+from shop.observe import metrics
+from shop.outbox.subscribers import SUBSCRIBERS
+
+CHANNEL = "shop_outbox"
+BATCH = 100
+KEEP_DAYS = 7
+
+log = structlog.get_logger("shop.outbox")
+
+
+def publish(*, topic: str, key: str, payload: dict[str, Any]) -> None:
+    """Tell the subscribers of `topic`, once the caller's transaction has committed.
+
+    Joins the transaction: a rollback takes the message back. `payload` holds ids and a version
+    `v`, never personal data. Raises KeyError for a topic that nobody has declared.
+    """
+    if topic not in SUBSCRIBERS:
+        raise KeyError(f"no such topic: {topic}")
+    with connection.cursor() as cursor:
+        # The NOTIFY reaches the relay at commit; one round trip for both.
+        cursor.execute(
+            """
+            WITH message AS (
+                INSERT INTO shop_outboxmessage (topic, key, payload, created_at, attempts)
+                VALUES (%s, %s, %s::jsonb, clock_timestamp(), 0)
+            )
+            SELECT pg_notify(%s, '')
+            """,
+            [topic, key, orjson.dumps(payload).decode(), CHANNEL],
+        )
+
+
+def relay(*, now: datetime, send: Callable[..., Any] | None = None) -> int:
+    """Hand waiting messages to their tasks, oldest first, and return how many went out.
+
+    Safe to run in several processes: rows in another's hands are passed over. A crash between
+    sending and marking sends again, so tasks must be safe to run twice. What the broker does not
+    take stays for the next round.
+    """
+    send = send or current_app.send_task
+    sent = 0
+    with transaction.atomic():
+        waiting = list(
+            OutboxMessage.objects.select_for_update(skip_locked=True)
+            .filter(published_at__isnull=True)
+            .order_by("id")[:BATCH]
+        )
+        try:
+            for message in waiting:
+                for task in SUBSCRIBERS.get(message.topic, ()):
+                    send(
+                        task,
+                        kwargs={"message_id": str(message.pk), "payload": message.payload},
+                        retry=False,
+                    )
+                sent += 1
+                metrics.outbox_messages.labels(message.topic).inc()
+        except (BrokerError, OSError) as error:
+            log.warning("broker_unavailable", error=type(error).__name__, waiting=len(waiting))
+        OutboxMessage.objects.filter(pk__in=[m.pk for m in waiting[:sent]]).update(
+            published_at=now
+        )
+    oldest = waiting[sent] if sent < len(waiting) else None
+    metrics.outbox_oldest_seconds.set((now - oldest.created_at).total_seconds() if oldest else 0)
+    return sent
+
+
+def relay_forever(
+    *, clock: Callable[[], datetime], is_stopping: Callable[[], bool], poll_seconds: float = 1.0
+) -> None:
+    """Relay whenever something is published, and look once a `poll_seconds` in any case."""
+    while not is_stopping():
+        sent = relay(now=clock())
+        if sent == 0:
+            _wait_for_news(poll_seconds)
+
+
+def _wait_for_news(seconds: float) -> None:
+    connection.ensure_connection()
+    raw = connection.connection
+    raw.execute(f"LISTEN {CHANNEL}")
+    for _ in raw.notifies(timeout=seconds, stop_after=1):
+        pass
+
+
+def first_time(consumer: str, message_id: str) -> bool:
+    """Note that `consumer` handles this message; False if it was handled before.
+
+    Call it in the transaction of the effect: then both happen or neither does.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO shop_inboxmessage (consumer, message_id, handled_at)
+            VALUES (%s, %s, clock_timestamp()) ON CONFLICT DO NOTHING
+            """,
+            [consumer, message_id],
+        )
+        return cursor.rowcount == 1
+
+
+def prune(*, now: datetime) -> int:
+    """Delete relayed messages and inbox notes older than a week. Safe to repeat."""
+    before = now - timedelta(days=KEEP_DAYS)
+    out, _ = OutboxMessage.objects.filter(published_at__lt=before).delete()
+    handled, _ = InboxMessage.objects.filter(handled_at__lt=before).delete()
+    return out + handled

@@ -1,0 +1,17 @@
+"""Who listens: the tasks that each topic wakes, by name.
+
+A task gets `message_id: str` and `payload: dict`, at least once. A test checks that each name is
+a registered task.
+"""
+
+SUBSCRIBERS: dict[str, tuple[str, ...]] = {
+    "accounts.address_known": ("accounts.send_address_known",),
+    "accounts.password_changed": ("accounts.send_password_changed",),
+    "accounts.password_reset_requested": ("accounts.send_password_reset",),
+    "accounts.registered": ("accounts.send_verification",),
+    "inventory.availability_changed": ("inventory.record_availability",),
+    "catalog.product_changed": ("catalog.invalidate_product",),
+    "order.confirmed": ("orders.send_confirmation",),
+    "order.cancelled": ("orders.send_cancellation",),
+    "order.link_requested": ("orders.send_order_link",),
+}

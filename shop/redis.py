@@ -1,0 +1,59 @@
+"""Redis clients by role, one a process, with short timeouts.
+
+`carts` holds the only copy of something and must not evict; `cache` holds copies; `limiter`
+counts. They are clients of our own, beside those of Django's caches: scripts need them.
+"""
+
+import time
+from functools import cache
+from typing import Any, cast
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from shop.observe.timing import cache_clock
+
+
+class TimedRedis(redis.Redis):  # type: ignore[type-arg]
+    """A client that reports each trip to `Server-Timing` while that is on."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        if not cache_clock.is_running:
+            return super().execute_command(*args, **options)
+        started = time.perf_counter()
+        try:
+            return super().execute_command(*args, **options)
+        finally:
+            cache_clock.note(time.perf_counter() - started)
+
+
+@cache
+def _client(url: str, timeout_seconds: float) -> TimedRedis:
+    return cast(
+        TimedRedis,
+        TimedRedis.from_url(
+            url,
+            socket_timeout=timeout_seconds,
+            socket_connect_timeout=timeout_seconds,
+            retry=Retry(NoBackoff(), 1),
+            max_connections=64,
+            health_check_interval=30,
+        ),
+    )
+
+
+def carts() -> TimedRedis:
+    """Return the client of the store that keeps: an error here means 503, never a guess."""
+    return _client(settings.REDIS_CARTS_URL, settings.REDIS_TIMEOUT_SECONDS["carts"])
+
+
+def cache_client() -> TimedRedis:
+    """Return the client of the store that may forget: an error here is a miss."""
+    return _client(settings.REDIS_CACHE_URL, settings.REDIS_TIMEOUT_SECONDS["default"])
+
+
+def limiter() -> TimedRedis:
+    """Return the client of the store that counts requests."""
+    return _client(settings.REDIS_LIMITER_URL, settings.REDIS_TIMEOUT_SECONDS["limiter"])

@@ -1,0 +1,60 @@
+"""Every address of the shop. Apps are named as strings: the ground imports none of them."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.views.generic import RedirectView
+from django.views.static import serve
+from drf_spectacular.views import (
+    SpectacularAPIView,
+    SpectacularRedocView,
+    SpectacularSwaggerSplitView,
+)
+
+from shop import problems
+from shop.errors import NotFound
+from shop.http.json import dumps
+from shop.observe import probes
+
+
+def problem_types(request: HttpRequest, code: str | None = None) -> HttpResponse:
+    """List the problem types, or describe one: where a problem's `type` leads."""
+    found = problems.catalogue()
+    if code is not None:
+        found = [problem for problem in found if problem["code"] == code]
+        if not found:
+            raise NotFound("There is no problem of this code.")
+    body = dumps({"results": found} if code is None else found[0])
+    response = HttpResponse(body, content_type="application/json")
+    response["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(url="/api/docs"), name="home"),
+    path("api/v1/", include("accounts.urls")),
+    path("api/v1/", include("catalog.urls")),
+    path("api/v1/", include("cart.urls")),
+    path("api/v1/", include("inventory.urls")),
+    path("api/v1/", include("orders.urls")),
+    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/redoc", SpectacularRedocView.as_view(url_name="schema"), name="redoc"),
+    path("problems", problem_types),
+    path("problems/<slug:code>", problem_types),
+    path("livez", probes.livez),
+    path("readyz", probes.readyz),
+    path("metrics", probes.metrics),
+    path("admin/", admin.site.urls),
+]
+
+if not settings.IS_PRODUCTION:  # in production the web server or blob store does it
+    urlpatterns += [
+        re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
+    ]
+
+handler400 = "shop.problems.bad_request"
+handler403 = "shop.problems.forbidden"
+handler404 = "shop.problems.not_found"
+handler500 = "shop.problems.server_error"
