@@ -1,0 +1,45 @@
+"""What inventory may refuse."""
+
+from shop import errors
+
+
+class OutOfStock(errors.Conflict):
+    """Some lines ask for more than there is. Facts: `lines`, every short one."""
+
+    code = "out_of_stock"
+    title = "Not enough stock"
+
+
+class ReservationOver(errors.Conflict):
+    """The promise was ended before. Facts: `reference`."""
+
+    code = "reservation_over"
+    title = "The stock is no longer held"
+
+
+class StockBelowReserved(errors.Conflict):
+    """The change would leave fewer units than are promised. Facts: `lines`."""
+
+    code = "stock_below_reserved"
+    title = "More units are promised than would be left"
+
+
+class StockOutOfRange(errors.Conflict):
+    """The change would leave more units than the shop counts. Facts: `lines`."""
+
+    code = "stock_out_of_range"
+    title = "That is more than the shop can count"
+
+
+class UnknownSku(errors.NotFound):
+    """There is no such variant. Facts: `sku`, or `variant_ids`."""
+
+    code = "sku_not_found"
+    title = "No such SKU"
+
+
+class UnknownWarehouse(errors.NotFound):
+    """There is no such warehouse. Facts: `warehouse`."""
+
+    code = "warehouse_not_found"
+    title = "No such warehouse"

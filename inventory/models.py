@@ -1,0 +1,221 @@
+"""Tables of inventory: how much there is, where, to whom it is promised, and how it came to that.
+
+Only `inventory.services` writes the numbers.
+"""
+
+from django.db import models
+from django.db.models import F, Q
+
+# No counter and no quantity goes beyond this, so that sums of two always fit a PostgreSQL integer.
+MOST_UNITS = 1_000_000_000
+# Shoppers are told no more than this many units.
+PUBLIC_CAP = 10
+
+
+class Warehouse(models.Model):
+    """A place that keeps stock. Staff write it; an inactive one sells nothing."""
+
+    code = models.CharField(max_length=40, unique=True)
+    name = models.CharField(max_length=120)
+    country = models.CharField(max_length=2, help_text="ISO 3166-1, such as GB.")
+    is_active = models.BooleanField(default=True, help_text="Whether its stock can be sold.")
+    priority = models.PositiveSmallIntegerField(
+        default=100, help_text="Smaller is taken first where nothing else decides."
+    )
+
+    class Meta:
+        ordering = ["priority", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(code__regex=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
+                name="warehouse_code_is_plain",
+            ),
+            models.CheckConstraint(
+                condition=Q(country__regex=r"^[A-Z]{2}$"), name="warehouse_country_is_a_code"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class StockQuerySet(models.QuerySet["Stock"]):
+    """Stock rows, and the one way to lock them."""
+
+    def locked(self) -> "StockQuerySet":
+        """Lock these rows until the transaction ends.
+
+        Always in primary-key order: callers that want the same rows queue up, and never deadlock.
+        """
+        return self.order_by("pk").select_for_update(of=("self",), no_key=True)
+
+
+StockManager = models.Manager.from_queryset(StockQuerySet)
+
+
+class Stock(models.Model):
+    """How much of one variant one warehouse has. Only `inventory.services` writes these numbers.
+
+    `reserved` counts what is promised: units of reservations that are HELD or OWED. Promises may
+    exceed what is on hand by `backorder_limit`, and not by one unit more.
+    """
+
+    variant = models.ForeignKey(
+        "catalog.Variant", on_delete=models.PROTECT, related_name="stocks", db_index=False
+    )
+    warehouse = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="stocks")
+    on_hand = models.IntegerField(default=0, help_text="Units in the warehouse.")
+    reserved = models.IntegerField(default=0, help_text="Units that are promised to someone.")
+    backorder_limit = models.IntegerField(
+        default=0, help_text="Units that may be promised beyond what is on hand."
+    )
+    low_at = models.IntegerField(
+        default=5, help_text="At this many units or fewer, shoppers read that stock is low."
+    )
+
+    objects = StockManager()
+
+    class Meta:
+        verbose_name_plural = "stock"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["variant", "warehouse"], name="stock_once_per_variant_and_warehouse"
+            ),
+            models.CheckConstraint(
+                condition=Q(on_hand__gte=0, on_hand__lte=MOST_UNITS), name="stock_on_hand_in_range"
+            ),
+            models.CheckConstraint(condition=Q(reserved__gte=0), name="stock_reserved_in_range"),
+            models.CheckConstraint(
+                condition=Q(backorder_limit__gte=0, backorder_limit__lte=MOST_UNITS),
+                name="stock_backorder_limit_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(low_at__gte=0, low_at__lte=MOST_UNITS), name="stock_low_at_in_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(reserved__lte=F("on_hand") + F("backorder_limit")),
+                name="stock_reserved_within_on_hand_and_backorder",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"stock {self.pk}"
+
+    @property
+    def available(self) -> int:
+        """Units that could be promised now, back-orders included."""
+        return self.on_hand + self.backorder_limit - self.reserved
+
+
+class Reservation(models.Model):
+    """Units of one stock that are promised to `reference`, which means nothing to inventory.
+
+    HELD until it is COMMITTED (the units left) or RELEASED (the promise ended). A committed one
+    that waits for units which are not there yet (a back-order) is OWED until they come in.
+    """
+
+    class State(models.TextChoices):
+        HELD = "HELD", "Held"
+        COMMITTED = "COMMITTED", "Committed"
+        RELEASED = "RELEASED", "Released"
+        OWED = "OWED", "Owed"
+
+    reference = models.CharField(max_length=100)
+    stock = models.ForeignKey(
+        Stock, on_delete=models.PROTECT, related_name="reservations", db_index=False
+    )
+    quantity = models.IntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.HELD)
+    expires_at = models.DateTimeField(help_text="Until when a held one is kept.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["stock"],
+                name="reservation_open_by_stock",
+                condition=Q(state__in=["HELD", "OWED"]),
+            ),
+            models.Index(
+                fields=["expires_at"], name="reservation_held_by_expiry", condition=Q(state="HELD")
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reference", "stock"], name="reservation_once_per_reference"
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1, quantity__lte=MOST_UNITS),
+                name="reservation_quantity_in_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["HELD", "COMMITTED", "RELEASED", "OWED"]),
+                name="reservation_state_known",
+            ),
+            models.CheckConstraint(condition=~Q(reference=""), name="reservation_has_a_reference"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.reference}: {self.quantity} ({self.state})"
+
+
+class StockMovement(models.Model):
+    """One change of a stock's counters, with the balance after it: the ledger.
+
+    Appended in the transaction that made the change, under the lock of the stock row, so that ids
+    of one stock are in the order in which its changes happened. Never edited and never deleted:
+    a trigger refuses it. `cause` says what brought it about, and counts once per kind and stock.
+    """
+
+    class Kind(models.TextChoices):
+        RECEIPT = "RECEIPT", "Receipt"
+        RESERVATION = "RESERVATION", "Reservation"
+        RELEASE = "RELEASE", "Release"
+        SALE = "SALE", "Sale"
+        RETURN = "RETURN", "Return"
+        ADJUSTMENT = "ADJUSTMENT", "Adjustment"
+        WRITE_OFF = "WRITE_OFF", "Write-off"
+
+    stock = models.ForeignKey(
+        Stock, on_delete=models.PROTECT, related_name="movements", db_index=False
+    )
+    kind = models.CharField(max_length=12, choices=Kind)
+    delta_on_hand = models.IntegerField()
+    delta_reserved = models.IntegerField()
+    on_hand_after = models.IntegerField()
+    reserved_after = models.IntegerField()
+    reason = models.CharField(max_length=500, blank=True)
+    cause = models.CharField(max_length=100)
+    # No foreign key: the ledger outlives accounts, and must not be edited when one goes.
+    actor_id = models.BigIntegerField(null=True, blank=True, help_text="The account that did it.")
+    happened_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ("add", "view")
+        indexes = [models.Index(fields=["stock", "id"], name="movement_by_stock")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cause", "kind", "stock"], name="movement_once_per_cause"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    kind__in=[
+                        "RECEIPT",
+                        "RESERVATION",
+                        "RELEASE",
+                        "SALE",
+                        "RETURN",
+                        "ADJUSTMENT",
+                        "WRITE_OFF",
+                    ]
+                ),
+                name="movement_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=~Q(delta_on_hand=0, delta_reserved=0), name="movement_changes_something"
+            ),
+            models.CheckConstraint(condition=~Q(cause=""), name="movement_has_a_cause"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.delta_on_hand:+d}/{self.delta_reserved:+d}"

@@ -1,0 +1,38 @@
+"""Every way in which stock changes."""
+
+from inventory.services.adjustments import (
+    Adjustment,
+    StockTerms,
+    adjust_many,
+    adjust_stock,
+    set_stock_terms,
+    write_off,
+)
+from inventory.services.availability import announce_availability, record_availability
+from inventory.services.receipts import ReceiptLine, receive_stock, return_stock
+from inventory.services.stock import (
+    StockLine,
+    commit_stock,
+    refuse_short_lines,
+    release_stock,
+    reserve_stock,
+)
+
+__all__ = [
+    "Adjustment",
+    "ReceiptLine",
+    "StockLine",
+    "StockTerms",
+    "adjust_many",
+    "adjust_stock",
+    "announce_availability",
+    "commit_stock",
+    "receive_stock",
+    "record_availability",
+    "refuse_short_lines",
+    "release_stock",
+    "reserve_stock",
+    "return_stock",
+    "set_stock_terms",
+    "write_off",
+]
