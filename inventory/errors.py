@@ -43,3 +43,10 @@ class UnknownWarehouse(errors.NotFound):
 
     code = "warehouse_not_found"
     title = "No such warehouse"
+
+
+class UnreadableFile(errors.Malformed):
+    """A file to import is not of its format at all. Facts: `line`, `column`."""
+
+    code = "unreadable_file"
+    title = "The file cannot be read"
