@@ -5,10 +5,11 @@ a registered task.
 """
 
 SUBSCRIBERS: dict[str, tuple[str, ...]] = {
-    "accounts.address_known": ("accounts.send_address_known",),
     "accounts.password_changed": ("accounts.send_password_changed",),
     "accounts.password_reset_requested": ("accounts.send_password_reset",),
     "accounts.registered": ("accounts.send_verification",),
+    "accounts.registration_repeated": ("accounts.send_registration_notice",),
+    "accounts.session_reused": ("accounts.send_session_ended",),
     "inventory.availability_changed": ("inventory.record_availability",),
     "catalog.product_changed": ("catalog.invalidate_product",),
     "order.confirmed": ("orders.send_confirmation",),

@@ -1,0 +1,142 @@
+"""Conventions that hold on every route, whatever app answers."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from shop.http.json import DEEPEST
+
+pytestmark = pytest.mark.django_db
+
+UNKNOWN = "/api/v1/nowhere"
+
+
+def _problem(response: Any) -> dict[str, Any]:
+    assert response["Content-Type"] == "application/problem+json"
+    body: dict[str, Any] = json.loads(response.content)
+    assert {"type", "title", "status", "detail", "code", "request_id", "retryable"} <= set(body)
+    assert body["status"] == response.status_code
+    assert body["type"] == f"/problems/{body['code']}"
+    assert body["request_id"] == response["X-Request-ID"]
+    return body
+
+
+@pytest.mark.parametrize("path", [UNKNOWN, "/nowhere", "/api/v1/", "/api/v1/Products", "//api/v1"])
+def test_an_unknown_path_is_a_problem(client: Client, path: str) -> None:
+    response = client.get(path)
+
+    assert response.status_code == 404
+    assert _problem(response)["code"] == "not_found"
+
+
+def test_a_wrong_method_names_the_right_ones(client: Client) -> None:
+    response = client.delete("/api/v1/products")
+
+    assert response.status_code == 405
+    assert _problem(response)["code"] == "method_not_allowed"
+    assert "GET" in response["Allow"]
+
+
+def test_another_media_type_is_refused(client: Client) -> None:
+    response = client.post("/api/v1/auth/token", "a=b", content_type="text/plain")
+
+    assert response.status_code == 415
+    assert _problem(response)["code"] == "unsupported_media_type"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"NaN",
+        b'{"email": NaN}',
+        b'{"email": Infinity}',
+        b'{"email": 1e400}',
+        b"\xff\xfe",
+        b'"\\ud800"',
+        b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1),
+        b"[" * 100_000,
+        b'{"a":' * 2000 + b"1" + b"}" * 2000,
+        b"[]",
+        b"null",
+        b"7",
+        b"",
+    ],
+)
+def test_what_is_no_json_object_is_refused(client: Client, body: bytes) -> None:
+    response = client.post("/api/v1/auth/token", body, content_type="application/json")
+
+    assert response.status_code == 400
+    _problem(response)
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_read(client: Client) -> None:
+    response = client.post(
+        "/api/v1/auth/token", b" " * 10_000_000, content_type="application/json"
+    )
+
+    assert response.status_code == 413
+    assert _problem(response)["code"] == "body_too_large"
+
+
+def test_an_accept_header_that_cannot_be_met_is_refused(client: Client) -> None:
+    response = client.get("/api/v1/products", headers={"Accept": "text/csv"})
+
+    assert response.status_code == 406
+    _problem(response)
+
+
+def test_a_sane_request_id_is_kept_and_another_replaced(client: Client) -> None:
+    kept = client.get("/livez", headers={"X-Request-ID": "abcdef12-3456"})
+    made = client.get("/livez", headers={"X-Request-ID": "a\nb <script>"})
+
+    assert kept["X-Request-ID"] == "abcdef12-3456"
+    assert len(made["X-Request-ID"]) == 32
+
+
+def test_a_trailing_slash_changes_nothing(client: Client) -> None:
+    with_slash = client.get("/api/v1/products/")
+    without = client.get("/api/v1/products")
+
+    assert with_slash.status_code == without.status_code == 200
+    assert with_slash.content == without.content
+
+
+def test_problem_types_are_listed_and_each_type_leads_to_its_description(client: Client) -> None:
+    listed = client.get("/problems").json()["results"]
+
+    assert {"not_found", "idempotency_key_reused", "out_of_stock"} <= {p["code"] for p in listed}
+    for problem in listed:
+        assert client.get(problem["type"]).json() == problem
+
+
+def test_a_bug_is_a_500_that_shows_nothing(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("the secret of the shop")
+
+    client.raise_request_exception = False
+    monkeypatch.setattr("shop.observe.probes._answer", broken)
+
+    response = client.get("/livez")
+
+    assert response.status_code == 500
+    assert _problem(response)["code"] == "internal_error"
+    assert b"secret" not in response.content
+
+
+def test_server_timing_counts_queries_and_trips(client: Client, settings: Any) -> None:
+    settings.SHOP_SERVER_TIMING = True
+
+    response = client.get("/readyz")
+
+    assert 'desc="' in response["Server-Timing"]
+    assert "cache;dur=" in response["Server-Timing"]
+    assert "total;dur=" in response["Server-Timing"]
+
+
+def test_answers_of_the_api_are_private_unless_they_say_otherwise(client: Client) -> None:
+    assert client.get("/api/v1/me")["Cache-Control"] in {"no-store", "private, no-store"}
