@@ -11,6 +11,7 @@ from django.core.exceptions import (
 )
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django_redis.exceptions import ConnectionInterrupted
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
@@ -219,7 +220,7 @@ def refusal_for(error: BaseException) -> Refusal | None:
             return errors.Unavailable("The database is busy.", retry_after=1)
         case OperationalError() | InterfaceError():
             return _database_refusal(error)
-        case RedisError():
+        case RedisError() | ConnectionInterrupted():
             return errors.Unavailable("A store that this needs does not answer.", retry_after=2)
         case _:
             return None

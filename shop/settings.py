@@ -262,6 +262,7 @@ CELERY_TASK_ROUTES = {
     "orders.*": {"queue": "critical"},
     "inventory.*": {"queue": "critical"},
     "shop.*": {"queue": "default"},
+    "catalog.*": {"queue": "default"},
     "accounts.*": {"queue": "default"},
     "orders.send_*": {"queue": "default"},
 }
@@ -276,6 +277,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orders.expire_holds",
         "schedule": 30.0,
         "options": {"expires": 30},
+    },
+    "catalog.refresh_due": {
+        "task": "catalog.refresh_due",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "accounts.prune_sessions": {
+        "task": "accounts.prune_sessions",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
     },
     "shop.prune": {"task": "shop.prune", "schedule": 3600.0, "options": {"expires": 3600}},
 }
