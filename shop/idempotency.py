@@ -156,7 +156,7 @@ def _answer_of(known: IdempotencyKey) -> StoredAnswer:
     except InvalidToken:
         # The secret was rotated away within the time an answer is kept. The write was done, so it
         # must not be done again; and the first bytes cannot be given.
-        raise IdempotencyKeyReused("Its answer can no longer be read: look the result up.") from None
+        raise IdempotencyKeyReused("Its answer cannot be read any more: look it up.") from None
     return StoredAnswer(known.response_status or 0, dict(known.response_headers), body)
 
 

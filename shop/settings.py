@@ -209,8 +209,8 @@ def _cache(url: str, prefix: str, timeout_seconds: float) -> dict[str, object]:
     }
 
 
-# 50 ms where a miss or a guess will do, 200 ms where there is no other copy (dependencies: redis-py
-# would wait 5 s). The test machine is shared and may pause for longer than that.
+# 50 ms where a miss or a guess will do, 200 ms where there is no other copy (redis-py's own default
+# is 5 s). A test machine is shared and may pause for longer than that.
 _patience = 10.0 if IS_TEST else 1.0
 REDIS_TIMEOUT_SECONDS = {
     "carts": 0.2 * _patience,
@@ -341,6 +341,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 RATELIMIT_USE_CACHE = "limiter"
+RATELIMIT_IP_META_KEY = "shop.http.client_address.client_address"
 SILENCED_SYSTEM_CHECKS = [
     # django-ratelimit knows Django's own Redis backend and not django-redis, which it also runs on.
     "django_ratelimit.E003",

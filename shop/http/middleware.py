@@ -89,7 +89,7 @@ class RequestMiddleware:
         refusal = refusal_for(exception)
         if refusal is not None:
             return as_http(refusal, request)
-        log.exception("bug", route=route_of(request), exc_info=exception)
+        log.error("bug", route=route_of(request), exc_info=exception)
         return server_error(request)
 
 

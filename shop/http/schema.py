@@ -70,7 +70,7 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 
 
 def document_conventions(
-    result: dict[str, Any], generator: Any, request: Any, public: bool  # noqa: FBT001
+    result: dict[str, Any], generator: Any, request: Any, public: bool
 ) -> dict[str, Any]:
     """Give every operation its problem answers and shared headers (a spectacular hook)."""
     components = result.setdefault("components", {})

@@ -17,6 +17,7 @@ from rest_framework.viewsets import ViewSet
 
 from shop import idempotency
 from shop.errors import FieldError, Malformed, Refusal
+from shop.http.client_address import client_address
 from shop.http.json import dumps
 from shop.idempotency import Scope, StoredAnswer
 from shop.observe import metrics
@@ -108,7 +109,7 @@ def read_idempotency_key(request: Request) -> str | None:
     if not _VISIBLE_ASCII.fullmatch(key) or "," in key:
         raise IdempotencyKeyInvalid(
             errors=[
-                FieldError("/Idempotency-Key", "invalid", "1 to 255 visible ASCII characters, once.")
+                FieldError("/Idempotency-Key", "invalid", "1 to 255 visible ASCII characters.")
             ]
         )
     return key
@@ -125,7 +126,7 @@ def principal_of(request: Request) -> str:
     for name in ("X-Cart-Token", "X-Order-Token"):
         if token := request.headers.get(name):
             return f"{name}:{hashlib.sha256(token.encode()).hexdigest()}"
-    seen = f"{request.META.get('REMOTE_ADDR', '')} {request.headers.get('User-Agent', '')}"
+    seen = f"{client_address(request._request)} {request.headers.get('User-Agent', '')}"
     return f"nobody:{hashlib.sha256(seen.encode()).hexdigest()}"
 
 

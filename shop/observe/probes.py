@@ -62,7 +62,7 @@ _migrated = False
 
 
 def _migrations() -> None:
-    global _migrated  # noqa: PLW0603 — once applied they stay: asked until then, and no more
+    global _migrated  # once applied they stay: asked until then, and no more
     if _migrated:
         return
     executor = MigrationExecutor(connection)

@@ -19,7 +19,7 @@ class QueryClock:
         execute: Callable[..., Any],
         sql: str,
         params: Any,
-        many: bool,  # noqa: FBT001 — Django's signature
+        many: bool,
         context: dict[str, Any],
     ) -> Any:
         started = time.perf_counter()

@@ -1,0 +1,30 @@
+import pytest
+from django.test import RequestFactory
+from pytest_django.fixtures import SettingsWrapper
+
+from shop.http.client_address import client_address
+
+
+@pytest.mark.parametrize(
+    ("proxies", "remote", "forwarded", "client"),
+    [
+        ([], "203.0.113.9", "1.2.3.4", "203.0.113.9"),
+        (["10.0.0.0/8"], "203.0.113.9", "1.2.3.4", "203.0.113.9"),
+        (["10.0.0.0/8"], "10.0.0.1", "1.2.3.4", "1.2.3.4"),
+        (["10.0.0.0/8"], "10.0.0.1", "6.6.6.6, 1.2.3.4", "1.2.3.4"),
+        (["10.0.0.0/8"], "10.0.0.1", "1.2.3.4, 10.0.0.7", "1.2.3.4"),
+        (["10.0.0.0/8"], "10.0.0.1", "garbage", "10.0.0.1"),
+        (["10.0.0.0/8"], "10.0.0.1", "1.2.3.4, garbage, 10.0.0.7", "10.0.0.7"),
+        (["10.0.0.0/8"], "10.0.0.1", "", "10.0.0.1"),
+        (["10.0.0.0/8"], "::ffff:10.0.0.1", "::ffff:1.2.3.4", "1.2.3.4"),
+        ([], "", "1.2.3.4", "unknown"),
+    ],
+)
+def test_only_known_proxies_are_believed(
+    settings: SettingsWrapper, proxies: list[str], remote: str, forwarded: str, client: str
+) -> None:
+    settings.SHOP_TRUSTED_PROXIES = proxies
+
+    request = RequestFactory().get("/", REMOTE_ADDR=remote, HTTP_X_FORWARDED_FOR=forwarded)
+
+    assert client_address(request) == client
