@@ -1,0 +1,186 @@
+"""Questions about the rules: what the shop ships where, for how much, and with which tax."""
+
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+from django.db import DEFAULT_DB_ALIAS
+
+from cart.models import ShippingMethod, ShippingRate, TaxRate
+from shop.cache.aside import AsideCache
+
+RULES_MEMO_SECONDS = 2.0  # how long a process may go on with rules that another one has changed
+_RULES_KEY = "all"
+_rules_cache = AsideCache(name="cart-rules", version="1", ttl_seconds=3600)
+
+
+@dataclass(frozen=True, slots=True)
+class RateBand:
+    """One price of a shipping method, for parcels within its bounds."""
+
+    currency: str
+    price_minor: int
+    free_over_minor: int | None
+    min_subtotal_minor: int
+    max_subtotal_minor: int | None
+    min_weight_grams: int
+    max_weight_grams: int | None
+
+    def fits(self, *, currency: str, subtotal_minor: int, weight_grams: int) -> bool:
+        """Tell whether a parcel is within the bounds: inclusive below, exclusive above."""
+        return (
+            self.currency == currency
+            and self.min_subtotal_minor <= subtotal_minor
+            and (self.max_subtotal_minor is None or subtotal_minor < self.max_subtotal_minor)
+            and self.min_weight_grams <= weight_grams
+            and (self.max_weight_grams is None or weight_grams < self.max_weight_grams)
+        )
+
+    def price_for(self, subtotal_minor: int) -> int:
+        """Return the price in minor units: nothing, from the free-over threshold on."""
+        if self.free_over_minor is not None and subtotal_minor >= self.free_over_minor:
+            return 0
+        return self.price_minor
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRule:
+    """A shipping method and the countries that it reaches."""
+
+    code: str
+    name: str
+    countries: frozenset[str]
+    days_min: int
+    days_max: int
+    bands: tuple[RateBand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaxSpan:
+    """A tax rate and the days on which it holds, both ends included."""
+
+    rate_bps: int
+    valid_from: date
+    valid_to: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All that a price depends on besides the goods, as it was at one moment."""
+
+    methods: tuple[MethodRule, ...]
+    taxes: dict[tuple[str, str], tuple[TaxSpan, ...]]  # by country and tax class, newest first
+
+    def tax_rate_bps(self, *, country: str, tax_class: str, on: date) -> int | None:
+        """Return the rate in hundredths of a percent, or None where the shop knows of no tax."""
+        for span in self.taxes.get((country, tax_class), ()):
+            if span.valid_from <= on and (span.valid_to is None or on <= span.valid_to):
+                return span.rate_bps
+        return None
+
+
+@dataclass(slots=True)
+class _Memo:
+    rules: Rules | None = None
+    good_until: float = 0.0
+
+
+_memo = _Memo()
+
+
+def load_rules(*, fresh: bool = False) -> Rules:
+    """Return the rules of shipping and tax.
+
+    At most `RULES_MEMO_SECONDS` stale, without SQL while the caches are warm. With `fresh`, for
+    what will be charged: from the primary, three queries however many rules there are.
+    """
+    if fresh:
+        return _rules_from(_read_rules())
+    if _memo.rules is not None and time.monotonic() < _memo.good_until:
+        return _memo.rules
+    stored = _rules_cache.get(_RULES_KEY, _read_rules)
+    rules = _rules_from(stored or _read_rules())
+    _memo.good_until = time.monotonic() + RULES_MEMO_SECONDS
+    _memo.rules = rules
+    return rules
+
+
+def forget_rules() -> None:
+    """Drop the copies of the rules, the shared one and this process's. Call it after the commit."""
+    _rules_cache.invalidate([_RULES_KEY])
+    _memo.rules = None
+
+
+def _read_rules() -> bytes:
+    """Return the rules as JSON, from the primary."""
+    primary = DEFAULT_DB_ALIAS
+    bands: dict[int, list[dict[str, Any]]] = {}
+    for rate in (
+        ShippingRate.objects.using(primary)
+        .filter(method__is_active=True)
+        .order_by("pk")
+        .values(
+            "method_id",
+            "currency",
+            "price_minor",
+            "free_over_minor",
+            "min_subtotal_minor",
+            "max_subtotal_minor",
+            "min_weight_grams",
+            "max_weight_grams",
+        )
+    ):
+        bands.setdefault(rate.pop("method_id"), []).append(rate)
+    methods = [
+        {
+            "code": method.code,
+            "name": method.name,
+            "countries": method.zone.countries,
+            "days_min": method.days_min,
+            "days_max": method.days_max,
+            "bands": bands.get(method.pk, []),
+        }
+        for method in ShippingMethod.objects.using(primary)
+        .filter(is_active=True)
+        .select_related("zone")
+        .order_by("position", "pk")
+    ]
+    taxes = list(
+        TaxRate.objects.using(primary)
+        .order_by("country", "tax_class", "-valid_from")
+        .values("country", "tax_class", "rate_bps", "valid_from", "valid_to")
+    )
+    return orjson.dumps({"methods": methods, "taxes": taxes})
+
+
+def _rules_from(stored: bytes) -> Rules:
+    content = orjson.loads(stored)
+    taxes: dict[tuple[str, str], list[TaxSpan]] = {}
+    for row in content["taxes"]:
+        taxes.setdefault((row["country"], row["tax_class"]), []).append(
+            TaxSpan(
+                rate_bps=row["rate_bps"],
+                valid_from=date.fromisoformat(row["valid_from"]),
+                valid_to=date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
+            )
+        )
+    return Rules(
+        methods=tuple(
+            MethodRule(
+                code=row["code"],
+                name=row["name"],
+                countries=frozenset(row["countries"]),
+                days_min=row["days_min"],
+                days_max=row["days_max"],
+                bands=tuple(map(_band, row["bands"])),
+            )
+            for row in content["methods"]
+        ),
+        taxes={key: tuple(spans) for key, spans in taxes.items()},
+    )
+
+
+def _band(row: dict[str, Any]) -> RateBand:
+    return RateBand(**row)
