@@ -33,7 +33,9 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+        return self.create_user(
+            email, password, **{"is_staff": True, "is_superuser": True, **fields}
+        )
 
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email=normal_email(username or ""))
@@ -56,7 +58,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     email_verified_at = models.DateTimeField(null=True, blank=True)
     full_name = models.CharField(max_length=200, blank=True, default="")
-    phone = models.CharField(max_length=16, blank=True, default="", help_text="E.164: +447700900123")
+    phone = models.CharField(
+        max_length=16, blank=True, default="", help_text="E.164: +447700900123"
+    )
     is_active = models.BooleanField(default=True, help_text="Whether this person may sign in.")
     is_staff = models.BooleanField(default=False, help_text="Whether the admin is open to them.")
     token_version = models.PositiveIntegerField(default=0, editable=False)
@@ -122,7 +126,9 @@ class Address(models.Model):
     region = models.CharField(max_length=100, blank=True, default="")
     postal_code = models.CharField(max_length=20, blank=True, default="")
     country = models.CharField(max_length=2, help_text="ISO 3166-1 alpha-2.")
-    phone = models.CharField(max_length=16, blank=True, default="", help_text="E.164: +447700900123")
+    phone = models.CharField(
+        max_length=16, blank=True, default="", help_text="E.164: +447700900123"
+    )
     is_default_shipping = models.BooleanField(default=False)
     is_default_billing = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -179,7 +185,21 @@ class RefreshToken(models.Model):
     )
 
     class Meta:
-        indexes = [models.Index(fields=["expires_at"], name="refresh_token_by_end")]
+        indexes = [
+            models.Index(fields=["expires_at"], name="refresh_token_by_end"),
+            # Asked at each refresh and each access: has this session ended?
+            models.Index(
+                fields=["family"],
+                condition=Q(revoked_at__isnull=False),
+                name="refresh_token_ended_family",
+            ),
+            # What `prune_sessions` empties: few rows, for some seconds each.
+            models.Index(
+                fields=["used_at"],
+                condition=Q(sealed_successor__isnull=False),
+                name="refresh_token_with_seal",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.family} {self.issued_at:%Y-%m-%d %H:%M}"

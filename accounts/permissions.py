@@ -1,0 +1,121 @@
+"""Who may come in, and how often they may try."""
+
+from collections.abc import Mapping
+from functools import cache
+from ipaddress import IPv6Network
+from typing import ClassVar
+
+from django_ratelimit.core import get_usage
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.models import User
+from shop.errors import TooMany, Unauthenticated, Unavailable
+from shop.http.client_address import client_address
+from shop.privacy import email_hash
+
+
+def user_or_none(request: Request) -> User | None:
+    """Return who asks, or None for a guest.
+
+    May be 15 s old and is not to be saved: services read the row again before they change it.
+    """
+    return request.user if isinstance(request.user, User) else None
+
+
+def signed_in_user(request: Request) -> User:
+    """Return who asks. Raises Unauthenticated for a guest; see `user_or_none` for its age."""
+    user = user_or_none(request)
+    if user is None:
+        raise Unauthenticated("Sign in: send an access token.")
+    return user
+
+
+class SignedIn(BasePermission):
+    """Whoever has an account."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return user_or_none(request) is not None
+
+
+class _Staff(BasePermission):
+    permission = ""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        user = user_or_none(request)
+        return user is not None and user.is_staff and user.has_perm(self.permission)
+
+
+@cache
+def staff(permission: str) -> type[BasePermission]:
+    """Return the permission class for staff who hold `permission` (`inventory.change_stock`).
+
+    Nobody is told 401; customers, and staff without the permission, 403.
+    """
+    name = "Staff" + "".join(part.title() for part in permission.replace(".", "_").split("_"))
+    return type(name, (_Staff,), {"permission": permission})
+
+
+class Attempts:
+    """Tries at something that one might guess, such as a password; only failures count.
+
+    Counted for the account at one address, for the address, and for the account everywhere: the
+    first two stop a guesser soon, the last one stops many guessers together, and is so wide that
+    nobody is locked out by one who mistypes in their name.
+    """
+
+    LIMITS: ClassVar[dict[str, str]] = {
+        "account_here": "10/5m",
+        "address": "100/5m",
+        "account": "200/h",
+    }
+
+    def __init__(self, request: Request, *, subject: str, account: str) -> None:
+        """Name what is tried (`log_in`) and at which account (an e-mail, known or not)."""
+        self._request = request._request
+        self._subject = subject
+        address, account = _network_of(client_address(self._request)), email_hash(account)
+        self._keys = {
+            "account_here": f"{account} {address}",
+            "address": address,
+            "account": account,
+        }
+
+    def require_one_left(self) -> None:
+        """Raise TooMany, with the seconds to wait, when too many failed lately.
+
+        Raises Unavailable when the counter does not answer: guessing must not become free then.
+        """
+        for part in self._keys:
+            usage = self._usage(part, increment=False)
+            if usage["time_left"] < 0:
+                raise Unavailable("Passwords cannot be checked for a moment.", retry_after=5)
+            if usage["count"] >= usage["limit"]:
+                raise TooMany(
+                    "Too many failed attempts: wait, or reset the password.",
+                    retry_after=max(1, usage["time_left"]),
+                )
+
+    def count_failure(self) -> None:
+        for part in self._keys:
+            self._usage(part, increment=True)
+
+    def _usage(self, part: str, *, increment: bool) -> Mapping[str, int]:
+        key = self._keys[part]
+        usage: Mapping[str, int] | None = get_usage(
+            self._request,
+            group=f"{self._subject}:{part}",
+            key=lambda _group, _request: key,
+            rate=self.LIMITS[part],
+            increment=increment,
+        )
+        # None when django-ratelimit is switched off by settings: then nothing is limited.
+        return usage or {"count": 0, "limit": 1, "time_left": 0}
+
+
+def _network_of(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 one."""
+    if ":" in address:
+        return str(IPv6Network(f"{address}/64", strict=False))
+    return address

@@ -1,0 +1,120 @@
+"""Questions about people, their addresses and their sessions."""
+
+import copy
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from accounts.errors import AddressNotFound
+from accounts.models import Address, RefreshToken, User
+
+KeyT = TypeVar("KeyT", bound=Hashable)
+ValueT = TypeVar("ValueT")
+
+# An access token may outlive the end of its session by this much in processes that did not end it.
+SESSION_MEMORY_SECONDS = 15.0
+
+
+class ShortMemory(Generic[KeyT, ValueT]):
+    """A small cache inside one process that forgets by itself after `seconds`.
+
+    Safe to share between threads; holds `size` entries, and drops the oldest first.
+    """
+
+    def __init__(self, *, seconds: float, size: int) -> None:
+        self._seconds = seconds
+        self._size = size
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[KeyT, tuple[float, ValueT]] = OrderedDict()
+
+    def get(self, key: KeyT) -> ValueT | None:
+        entry = self._entries.get(key)
+        # A stopwatch and no clock: it cannot be set back.
+        if entry is None or entry[0] < time.monotonic():
+            return None
+        return entry[1]
+
+    def put(self, key: KeyT, value: ValueT) -> None:
+        with self._lock:
+            self._entries.pop(key, None)
+            self._entries[key] = (time.monotonic() + self._seconds, value)
+            while len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+
+    def drop(self, *keys: KeyT) -> None:
+        with self._lock:
+            for key in keys:
+                self._entries.pop(key, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+
+
+_sessions = ShortMemory[UUID, User](seconds=SESSION_MEMORY_SECONDS, size=10_000)
+
+
+def user_of_session(*, public_id: UUID, family: UUID, token_version: int) -> User | None:
+    """Return the user of a living session, or None when it has ended or its user is disabled.
+
+    Costs a query at most every 15 s for each session in each process, and is that stale: good for
+    telling who asks, not for deciding what to write. Only living sessions are remembered. The
+    user is the caller's own copy; do not save it.
+    """
+    user = _sessions.get(family)
+    if user is None:
+        user = _user_of_session(public_id, family)
+        if user is None:
+            return None
+        _sessions.put(family, user)
+    if user.public_id != public_id or user.token_version != token_version:
+        return None
+    return copy.copy(user)
+
+
+def _user_of_session(public_id: UUID, family: UUID) -> User | None:
+    links = RefreshToken.objects.filter(family=family, user=OuterRef("pk"))
+    return (
+        User.objects.filter(public_id=public_id, is_active=True)
+        .filter(Exists(links), ~Exists(links.filter(revoked_at__isnull=False)))
+        .first()
+    )
+
+
+def forget_sessions(*families: UUID) -> None:
+    """Make this process look these sessions up again. Call it once their end is committed."""
+    _sessions.drop(*families)
+
+
+def forget_all_sessions() -> None:
+    """Make this process look every session up again."""
+    _sessions.clear()
+
+
+def fresh_user(user: User) -> User:
+    """Return `user` as the database has them now."""
+    return User.objects.get(pk=user.pk)
+
+
+def addresses_of(user: User) -> QuerySet[Address]:
+    """Return the address book of `user`."""
+    return Address.objects.filter(owner=user)
+
+
+def address_of(user: User, address_id: int) -> Address:
+    """Return one address of `user`. Raises AddressNotFound, for somebody else's too."""
+    address = addresses_of(user).filter(pk=address_id).first()
+    if address is None:
+        raise AddressNotFound("There is no such address in your address book.")
+    return address
+
+
+def users_by_external_ref(refs: list[str]) -> dict[str, User]:
+    """Return the people that came from another system, by their id there; unknown are absent."""
+    found = User.objects.filter(external_ref__in=refs)
+    return {user.external_ref: user for user in found if user.external_ref is not None}

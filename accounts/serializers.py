@@ -1,0 +1,138 @@
+"""The shapes of requests and answers about accounts."""
+
+from typing import Any
+
+from django_countries import countries
+from rest_framework import serializers
+
+from shop.http.serializers import RequestSerializer
+
+COUNTRIES = [(code, str(name)) for code, name in countries]
+
+
+class _EmailField(serializers.EmailField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=254, **kwargs)
+
+
+class _NewPasswordField(serializers.CharField):
+    """8 to 128 characters, taken as they are: a space at the end belongs to a password."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_length=8, max_length=128, trim_whitespace=False, **kwargs)
+
+
+class _PasswordField(serializers.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=128, trim_whitespace=False, **kwargs)
+
+
+class _OptionalTextField(serializers.CharField):
+    """A text that may be absent, null or empty, which all mean the same."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, allow_blank=True, allow_null=True, **kwargs)
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        return super().validate_empty_values("" if data is None else data)
+
+
+class RegisterRequest(RequestSerializer):
+    email = _EmailField()
+    password = _NewPasswordField()
+    full_name = _OptionalTextField(max_length=200)
+    phone = _OptionalTextField(
+        max_length=32, help_text="E.164, or as dialled in the shop's country."
+    )
+
+
+class VerifyEmailRequest(RequestSerializer):
+    token = serializers.CharField(max_length=500, help_text="From the mailed link.")
+
+
+class TokenRequest(RequestSerializer):
+    email = _EmailField()
+    password = _PasswordField()
+
+
+class RefreshRequest(RequestSerializer):
+    refresh = serializers.CharField(max_length=200)
+
+
+class PasswordResetRequest(RequestSerializer):
+    email = _EmailField()
+
+
+class PasswordResetConfirmRequest(RequestSerializer):
+    token = serializers.CharField(max_length=500, help_text="From the mailed link.")
+    password = _NewPasswordField()
+
+
+class PasswordChangeRequest(RequestSerializer):
+    current_password = _PasswordField()
+    new_password = _NewPasswordField()
+
+
+class ProfileRequest(RequestSerializer):
+    full_name = _OptionalTextField(max_length=200)
+    phone = _OptionalTextField(
+        max_length=32, help_text="E.164, or as dialled in the shop's country."
+    )
+
+
+class AddressRequest(RequestSerializer):
+    name = serializers.CharField(max_length=200)
+    company = _OptionalTextField(max_length=200, default="")
+    line1 = serializers.CharField(max_length=200)
+    line2 = _OptionalTextField(max_length=200, default="")
+    city = serializers.CharField(max_length=100)
+    region = _OptionalTextField(max_length=100, default="")
+    postal_code = _OptionalTextField(max_length=20, default="")
+    country = serializers.ChoiceField(choices=COUNTRIES, help_text="ISO 3166-1 alpha-2.")
+    phone = _OptionalTextField(
+        max_length=32, default="", help_text="E.164, or as dialled in `country`."
+    )
+    is_default_shipping = serializers.BooleanField(default=False)
+    is_default_billing = serializers.BooleanField(default=False)
+
+
+class DetailResponse(serializers.Serializer[Any]):
+    detail = serializers.CharField()
+
+
+class TokensResponse(serializers.Serializer[Any]):
+    access = serializers.CharField(help_text="A JWT: send it as `Authorization: Bearer …`.")
+    refresh = serializers.CharField(help_text="Good for one exchange; keep the one it gives.")
+    token_type = serializers.ChoiceField(choices=["Bearer"])
+    expires_in = serializers.IntegerField(help_text="Seconds that `access` is good for.")
+
+
+class ProfileResponse(serializers.Serializer[Any]):
+    id = serializers.UUIDField(source="public_id")
+    email_masked = serializers.CharField()
+    email_hash = serializers.CharField(help_text="Keyed hash: equal for equal addresses.")
+    email_verified = serializers.BooleanField()
+    full_name = serializers.CharField(allow_blank=True)
+    phone_last4 = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class AddressResponse(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    company = serializers.CharField(allow_blank=True)
+    line1 = serializers.CharField()
+    line2 = serializers.CharField(allow_blank=True)
+    city = serializers.CharField()
+    region = serializers.CharField(allow_blank=True)
+    postal_code = serializers.CharField(allow_blank=True)
+    country = serializers.ChoiceField(choices=COUNTRIES)
+    phone_last4 = serializers.CharField(allow_null=True)
+    is_default_shipping = serializers.BooleanField()
+    is_default_billing = serializers.BooleanField()
+
+
+class AddressPageResponse(serializers.Serializer[Any]):
+    results = AddressResponse(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)

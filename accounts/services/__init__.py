@@ -1,0 +1,70 @@
+"""Every way in which people, their addresses and their sessions change."""
+
+from accounts.services.access_tokens import AccessClaims, read_access_token
+from accounts.services.addresses import (
+    AddressChanges,
+    add_address,
+    change_address,
+    remove_address,
+)
+from accounts.services.mails import (
+    send_password_changed,
+    send_password_reset,
+    send_registration_notice,
+    send_session_ended,
+    send_verification,
+)
+from accounts.services.passwords import (
+    change_password,
+    replace_password,
+    request_password_reset,
+    reset_password,
+)
+from accounts.services.people import (
+    ProfileChanges,
+    change_profile,
+    confirm_email,
+    customer_for_history,
+    customers_for_history,
+    ensure_staff,
+    register_customer,
+)
+from accounts.services.sessions import (
+    SessionTokens,
+    end_all_sessions,
+    end_session,
+    log_in,
+    prune_sessions,
+    refresh_session,
+)
+
+__all__ = [
+    "AccessClaims",
+    "AddressChanges",
+    "ProfileChanges",
+    "SessionTokens",
+    "add_address",
+    "change_address",
+    "change_password",
+    "change_profile",
+    "confirm_email",
+    "customer_for_history",
+    "customers_for_history",
+    "end_all_sessions",
+    "end_session",
+    "ensure_staff",
+    "log_in",
+    "prune_sessions",
+    "read_access_token",
+    "refresh_session",
+    "register_customer",
+    "remove_address",
+    "replace_password",
+    "request_password_reset",
+    "reset_password",
+    "send_password_changed",
+    "send_password_reset",
+    "send_registration_notice",
+    "send_session_ended",
+    "send_verification",
+]

@@ -1,0 +1,151 @@
+"""Access tokens: short-lived JWTs that tell who asks, signed and read here and nowhere else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError
+
+from accounts.errors import AccessTokenNotValid
+
+LIFETIME_SECONDS = 600
+TYPE = "at+jwt"  # RFC 9068: so that no other JWT of ours can pass for an access token
+LONGEST = 4096  # characters; ours have about 700
+_HEADER = {"alg", "kid", "typ"}
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What a token that was checked says."""
+
+    subject: UUID  # User.public_id
+    family: UUID  # the session it belongs to
+    token_version: int
+    expires_at: int  # seconds since the epoch
+
+
+class SigningBackend(TokenBackend):  # type: ignore[misc]  # simplejwt ships no types
+    """One trusted key: reads what was signed with it, and signs if its private half is here."""
+
+    def __init__(self, *, kid: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.kid = kid
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        return jwt.encode(
+            {**payload, "iss": self.issuer, "aud": self.audience},
+            self.prepared_signing_key,
+            algorithm=self.algorithm,
+            headers={"kid": self.kid, "typ": TYPE},
+        )
+
+
+def sign_access_token(*, subject: UUID, family: UUID, token_version: int, now: datetime) -> str:
+    """Return a token for `subject` in the session `family`, good for ten minutes."""
+    issued_at = int(now.timestamp())
+    token: str = _backends()[settings.SHOP_JWT_SIGNING_KID].encode(
+        {
+            "sub": str(subject),
+            "sid": str(family),
+            "tv": token_version,
+            "iat": issued_at,
+            "nbf": issued_at,
+            "exp": issued_at + LIFETIME_SECONDS,
+            "jti": uuid4().hex,
+        }
+    )
+    return token
+
+
+def read_access_token(token: str) -> AccessClaims:
+    """Return what `token` says, its signature, type, issuer, audience and times checked.
+
+    Whether the session still lives is another question: `user_of_session`.
+
+    Raises AccessTokenNotValid.
+    """
+    if len(token) > LONGEST:
+        raise AccessTokenNotValid
+    try:
+        header = jwt.get_unverified_header(token)
+        # Exactly our three members: what a token says beside them (`crit`, `jku`, `jwk`) must be
+        # neither obeyed nor overlooked.
+        if header.keys() != _HEADER or header["typ"] != TYPE:
+            raise AccessTokenNotValid
+        # The key decides on the algorithm, never the token: else a public key, which everybody
+        # may have, could be used as the secret of an HMAC.
+        backend = _backends().get(header["kid"])
+        if backend is None or header["alg"] != backend.algorithm:
+            raise AccessTokenNotValid
+        claims = backend.decode(token)
+        return _claims(claims)
+    except (jwt.InvalidTokenError, TokenBackendError, KeyError, ValueError, TypeError):
+        raise AccessTokenNotValid from None
+
+
+def _claims(claims: Mapping[str, Any]) -> AccessClaims:
+    version, expires_at = claims["tv"], claims["exp"]
+    if type(version) is not int or type(expires_at) is not int:
+        raise AccessTokenNotValid
+    return AccessClaims(
+        subject=UUID(claims["sub"]),
+        family=UUID(claims["sid"]),
+        token_version=version,
+        expires_at=expires_at,
+    )
+
+
+def _backends() -> Mapping[str, SigningBackend]:
+    return _backends_of(
+        tuple(sorted(settings.SHOP_JWT_KEYS.items())),
+        settings.SHOP_JWT_ISSUER,
+        settings.SHOP_JWT_AUDIENCE,
+    )
+
+
+@cache
+def _backends_of(
+    keys: tuple[tuple[str, str], ...], issuer: str, audience: str
+) -> Mapping[str, SigningBackend]:
+    return {kid: _backend(kid, pem, issuer, audience) for kid, pem in keys}
+
+
+def _backend(kid: str, pem: str, issuer: str, audience: str) -> SigningBackend:
+    is_private = "PRIVATE KEY" in pem
+    public = (
+        load_pem_private_key(pem.encode(), password=None).public_key()
+        if is_private
+        else load_pem_public_key(pem.encode())
+    )
+    if isinstance(public, RSAPublicKey) and public.key_size >= 2048:
+        algorithm = "RS256"
+    elif isinstance(public, EllipticCurvePublicKey) and isinstance(public.curve, SECP256R1):
+        algorithm = "ES256"
+    else:
+        raise ImproperlyConfigured(
+            f"SHOP_JWT_KEYS: {kid} must be RSA of 2048 bits or more, or P-256."
+        )
+    verifying = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return SigningBackend(
+        kid=kid,
+        algorithm=algorithm,
+        signing_key=pem if is_private else None,
+        verifying_key=verifying,
+        issuer=issuer,
+        audience=audience,
+    )

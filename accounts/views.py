@@ -1,0 +1,334 @@
+"""Accounts over HTTP."""
+
+from typing import Any, cast
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import selectors, services
+from accounts.errors import InvalidCredentials, WrongPassword
+from accounts.models import Address
+from accounts.permissions import Attempts, SignedIn, signed_in_user
+from accounts.serializers import (
+    AddressPageResponse,
+    AddressRequest,
+    AddressResponse,
+    DetailResponse,
+    PasswordChangeRequest,
+    PasswordResetConfirmRequest,
+    PasswordResetRequest,
+    ProfileRequest,
+    ProfileResponse,
+    RefreshRequest,
+    RegisterRequest,
+    TokenRequest,
+    TokensResponse,
+    VerifyEmailRequest,
+)
+from accounts.services import AddressChanges, ProfileChanges, SessionTokens
+from shop.http.pagination import paginate
+from shop.http.permissions import Public
+from shop.http.serializers import ListQuery
+from shop.http.views import ApiView, ApiViewSet
+
+
+class _PublicView(ApiView):
+    """A door that is passed without a token: one that came along, even an old one, is not read."""
+
+    authentication_classes = ()
+    permission_classes = (Public,)
+
+
+class RegisterView(_PublicView):
+    @extend_schema(
+        operation_id="auth_register",
+        tags=["auth"],
+        summary="Open an account",
+        description="The answer is the same whether the address is new or known.",
+        request=RegisterRequest,
+        responses={202: DetailResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = RegisterRequest.parse(request)
+        services.register_customer(
+            email=body["email"],
+            password=body["password"],
+            full_name=body.get("full_name", ""),
+            phone=body.get("phone", ""),
+            now=timezone.now(),
+        )
+        detail = "We have sent a mail to this address. A new account can log in at once."
+        return Response({"detail": detail}, status=status.HTTP_202_ACCEPTED)
+
+
+class VerifyEmailView(_PublicView):
+    @extend_schema(
+        operation_id="auth_verify_email",
+        tags=["auth"],
+        summary="Verify an address by the mailed token",
+        request=VerifyEmailRequest,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        body = VerifyEmailRequest.parse(request)
+        services.confirm_email(token=body["token"], now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TokenView(_PublicView):
+    @extend_schema(
+        operation_id="auth_token",
+        tags=["auth"],
+        summary="Log in",
+        request=TokenRequest,
+        responses={200: TokensResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = TokenRequest.parse(request)
+        attempts = Attempts(request, subject="log_in", account=body["email"])
+        attempts.require_one_left()
+        try:
+            tokens = services.log_in(
+                email=body["email"], password=body["password"], now=timezone.now()
+            )
+        except InvalidCredentials:
+            attempts.count_failure()
+            raise
+        return Response(_tokens_document(tokens))
+
+
+class TokenRefreshView(_PublicView):
+    @extend_schema(
+        operation_id="auth_token_refresh",
+        tags=["auth"],
+        summary="Exchange a refresh token for a new pair",
+        request=RefreshRequest,
+        responses={200: TokensResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = RefreshRequest.parse(request)
+        outcome = services.refresh_session(refresh=body["refresh"], now=timezone.now())
+        if not isinstance(outcome, SessionTokens):
+            # Answered and not raised: the session's end must be committed together with this.
+            return self.handle_exception(outcome)
+        return Response(_tokens_document(outcome))
+
+
+class LogoutView(_PublicView):
+    @extend_schema(
+        operation_id="auth_logout",
+        tags=["auth"],
+        summary="End the session of a refresh token",
+        request=RefreshRequest,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        body = RefreshRequest.parse(request)
+        services.end_session(refresh=body["refresh"], now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class LogoutAllView(ApiView):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="auth_logout_all",
+        tags=["auth"],
+        summary="End every session of one's own",
+        request=None,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        services.end_all_sessions(user=signed_in_user(request), now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PasswordResetView(_PublicView):
+    @extend_schema(
+        operation_id="auth_password_reset",
+        tags=["auth"],
+        summary="Ask for a mail that lets one set a new password",
+        description="The answer is the same whether the address is known or not.",
+        request=PasswordResetRequest,
+        responses={202: DetailResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = PasswordResetRequest.parse(request)
+        services.request_password_reset(email=body["email"])
+        detail = "If there is an account with this address, a mail is on its way to it."
+        return Response({"detail": detail}, status=status.HTTP_202_ACCEPTED)
+
+
+class PasswordResetConfirmView(_PublicView):
+    @extend_schema(
+        operation_id="auth_password_reset_confirm",
+        tags=["auth"],
+        summary="Set a new password by the mailed token",
+        description="Every session of the user ends.",
+        request=PasswordResetConfirmRequest,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        body = PasswordResetConfirmRequest.parse(request)
+        services.reset_password(token=body["token"], password=body["password"], now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PasswordChangeView(ApiView):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="auth_password_change",
+        tags=["auth"],
+        summary="Change one's password",
+        description="Every session of the user ends, this one too.",
+        request=PasswordChangeRequest,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        user = signed_in_user(request)
+        body = PasswordChangeRequest.parse(request)
+        attempts = Attempts(request, subject="change_password", account=user.email)
+        attempts.require_one_left()
+        try:
+            services.change_password(
+                user=user,
+                current_password=body["current_password"],
+                new_password=body["new_password"],
+                now=timezone.now(),
+            )
+        except WrongPassword:
+            attempts.count_failure()
+            raise
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ProfileView(ApiView):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="me_read",
+        tags=["me"],
+        summary="Who am I",
+        responses={200: ProfileResponse},
+    )
+    def get(self, request: Request) -> Response:
+        user = selectors.fresh_user(signed_in_user(request))
+        return Response(ProfileResponse(user).data)
+
+    @extend_schema(
+        operation_id="me_change",
+        tags=["me"],
+        summary="Change one's name or telephone number",
+        request=ProfileRequest,
+        responses={200: ProfileResponse},
+    )
+    def patch(self, request: Request) -> Response:
+        changes = cast(ProfileChanges, ProfileRequest.parse_partial(request))
+        user = services.change_profile(user=signed_in_user(request), changes=changes)
+        return Response(ProfileResponse(user).data)
+
+
+@extend_schema(tags=["me"])
+class AddressViewSet(ApiViewSet):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="me_addresses_list",
+        summary="One's address book, newest first",
+        parameters=[ListQuery],
+        responses={200: AddressPageResponse},
+    )
+    def list(self, request: Request) -> Response:
+        ListQuery.parse_query(request)
+        page = paginate(
+            selectors.addresses_of(signed_in_user(request)), request=request, order=("-id",)
+        )
+        return Response(page.answer([address_document(address) for address in page.rows]))
+
+    @extend_schema(
+        operation_id="me_addresses_add",
+        summary="Add an address",
+        request=AddressRequest,
+        responses={201: AddressResponse},
+    )
+    def create(self, request: Request) -> Response:
+        changes = cast(AddressChanges, AddressRequest.parse(request))
+        address = services.add_address(
+            owner=signed_in_user(request), changes=changes, now=timezone.now()
+        )
+        return Response(address_document(address), status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        operation_id="me_addresses_read",
+        summary="One address",
+        responses={200: AddressResponse},
+    )
+    def retrieve(self, request: Request, address_id: int) -> Response:
+        address = selectors.address_of(signed_in_user(request), address_id)
+        return Response(address_document(address))
+
+    @extend_schema(
+        operation_id="me_addresses_replace",
+        summary="Replace an address: what is left out becomes empty",
+        request=AddressRequest,
+        responses={200: AddressResponse},
+    )
+    def update(self, request: Request, address_id: int) -> Response:
+        changes = cast(AddressChanges, AddressRequest.parse(request))
+        return self._changed(request, address_id, changes)
+
+    @extend_schema(
+        operation_id="me_addresses_change",
+        summary="Change parts of an address",
+        request=AddressRequest,
+        responses={200: AddressResponse},
+    )
+    def partial_update(self, request: Request, address_id: int) -> Response:
+        changes = cast(AddressChanges, AddressRequest.parse_partial(request))
+        return self._changed(request, address_id, changes)
+
+    @extend_schema(
+        operation_id="me_addresses_remove",
+        summary="Remove an address",
+        responses={204: None},
+    )
+    def destroy(self, request: Request, address_id: int) -> Response:
+        services.remove_address(owner=signed_in_user(request), address_id=address_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _changed(self, request: Request, address_id: int, changes: AddressChanges) -> Response:
+        address = services.change_address(
+            owner=signed_in_user(request), address_id=address_id, changes=changes
+        )
+        return Response(address_document(address))
+
+
+def address_document(address: Address) -> dict[str, Any]:
+    """Return an address as its owner sees it. A test holds it against `AddressResponse`."""
+    return {
+        "id": address.pk,
+        "name": address.name,
+        "company": address.company,
+        "line1": address.line1,
+        "line2": address.line2,
+        "city": address.city,
+        "region": address.region,
+        "postal_code": address.postal_code,
+        "country": address.country,
+        "phone_last4": address.phone_last4,
+        "is_default_shipping": address.is_default_shipping,
+        "is_default_billing": address.is_default_billing,
+    }
+
+
+def _tokens_document(tokens: SessionTokens) -> dict[str, Any]:
+    return {
+        "access": tokens.access,
+        "refresh": tokens.refresh,
+        "token_type": "Bearer",
+        "expires_in": tokens.expires_in,
+    }
