@@ -72,9 +72,7 @@ def spread(total: int, weights: Sequence[int]) -> list[int]:
         weights, whole = [1] * len(weights), len(weights)
     shares = [total * weight // whole for weight in weights]
     left = total - sum(shares)
-    by_remainder = sorted(
-        range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i)
-    )
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-(total * weights[i] % whole), i))
     for i in by_remainder[:left]:
         shares[i] += 1
     return shares

@@ -188,7 +188,7 @@ if SHOP_PROCESS == "web" and env.int("DATABASE_POOL_SIZE", default=4):
         "max_idle": 300,
     }
 
-# Redis, three roles --------------------------------------------------------------------------------
+# Redis, three roles -----------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:1/0")
 REDIS_CARTS_URL = env.str("REDIS_CARTS_URL", default=REDIS_URL)  # the only copy: must not evict
 REDIS_CACHE_URL = env.str("REDIS_CACHE_URL", default=REDIS_URL)  # copies: may evict

@@ -24,6 +24,10 @@ class State:
     port: int  # of the API; 0 where none is served
     environment: dict[str, str]  # the addresses of the servers, under the names settings know
 
+    @classmethod
+    def of_this_process(cls, *, kind: str, port: int, environment: dict[str, str]) -> "State":
+        return cls(kind=kind, owner_pid=os.getpid(), port=port, environment=environment)
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -96,10 +100,11 @@ class Home:
         with _flock(self.run / "users.lock", fcntl.LOCK_SH):
             yield
 
-    def wait_until_unused(self) -> None:
-        """Return when nobody is in `shared_use` any more."""
+    @contextlib.contextmanager
+    def unused(self) -> Iterator[None]:
+        """Wait until nobody is in `shared_use`, and keep others out of it during the block."""
         with _flock(self.run / "users.lock", fcntl.LOCK_EX):
-            pass
+            yield
 
     def is_in_use(self) -> bool:
         """Tell whether somebody is in `shared_use`."""

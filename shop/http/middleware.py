@@ -53,7 +53,7 @@ class RequestMiddleware:
             elapsed = time.perf_counter() - started
             if settings.SHOP_SERVER_TIMING:
                 response["Server-Timing"] = (
-                    f'{clock.header("db", "queries")}, {cache_clock.header()},'
+                    f"{clock.header('db', 'queries')}, {cache_clock.header()},"
                     f" total;dur={elapsed * 1000:.1f}"
                 )
 

@@ -108,9 +108,7 @@ def read_idempotency_key(request: Request) -> str | None:
     # A header sent twice reaches WSGI joined by a comma, which no sane key has.
     if not _VISIBLE_ASCII.fullmatch(key) or "," in key:
         raise IdempotencyKeyInvalid(
-            errors=[
-                FieldError("/Idempotency-Key", "invalid", "1 to 255 visible ASCII characters.")
-            ]
+            errors=[FieldError("/Idempotency-Key", "invalid", "1 to 255 visible ASCII characters.")]
         )
     return key
 

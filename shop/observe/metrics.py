@@ -2,9 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-requests = Counter(
-    "shop_http_requests_total", "Requests answered.", ["method", "route", "status"]
-)
+requests = Counter("shop_http_requests_total", "Requests answered.", ["method", "route", "status"])
 request_seconds = Histogram(
     "shop_http_request_seconds",
     "Seconds from the first middleware to the answer.",

@@ -70,9 +70,7 @@ def relay(*, now: datetime, send: Callable[..., Any] | None = None) -> int:
                 metrics.outbox_messages.labels(message.topic).inc()
         except (BrokerError, OSError) as error:
             log.warning("broker_unavailable", error=type(error).__name__, waiting=len(waiting))
-        OutboxMessage.objects.filter(pk__in=[m.pk for m in waiting[:sent]]).update(
-            published_at=now
-        )
+        OutboxMessage.objects.filter(pk__in=[m.pk for m in waiting[:sent]]).update(published_at=now)
     oldest = waiting[sent] if sent < len(waiting) else None
     metrics.outbox_oldest_seconds.set((now - oldest.created_at).total_seconds() if oldest else 0)
     return sent

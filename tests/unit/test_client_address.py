@@ -1,6 +1,7 @@
+from typing import Any
+
 import pytest
 from django.test import RequestFactory
-from pytest_django.fixtures import SettingsWrapper
 
 from shop.http.client_address import client_address
 
@@ -21,7 +22,7 @@ from shop.http.client_address import client_address
     ],
 )
 def test_only_known_proxies_are_believed(
-    settings: SettingsWrapper, proxies: list[str], remote: str, forwarded: str, client: str
+    settings: Any, proxies: list[str], remote: str, forwarded: str, client: str
 ) -> None:
     settings.SHOP_TRUSTED_PROXIES = proxies
 

@@ -87,9 +87,7 @@ def test_many_readers_of_a_missing_key_fill_it_once() -> None:
         return b"mug"
 
     found: list[bytes | None] = []
-    readers = [
-        threading.Thread(target=lambda: found.append(CACHE.get(1, slow))) for _ in range(20)
-    ]
+    readers = [threading.Thread(target=lambda: found.append(CACHE.get(1, slow))) for _ in range(20)]
     for reader in readers:
         reader.start()
     for reader in readers:

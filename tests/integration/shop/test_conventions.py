@@ -73,9 +73,7 @@ def test_what_is_no_json_object_is_refused(client: Client, body: bytes) -> None:
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_read(client: Client) -> None:
-    response = client.post(
-        "/api/v1/auth/token", b" " * 10_000_000, content_type="application/json"
-    )
+    response = client.post("/api/v1/auth/token", b" " * 10_000_000, content_type="application/json")
 
     assert response.status_code == 413
     assert _problem(response)["code"] == "body_too_large"
@@ -112,9 +110,7 @@ def test_problem_types_are_listed_and_each_type_leads_to_its_description(client:
         assert client.get(problem["type"]).json() == problem
 
 
-def test_a_bug_is_a_500_that_shows_nothing(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_is_a_500_that_shows_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("the secret of the shop")
 

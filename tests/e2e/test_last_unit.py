@@ -1,0 +1,65 @@
+"""Fifty shoppers want the last unit, over HTTP, at once."""
+
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from tests.e2e.client import Shopper, problem
+from tests.e2e.conftest import ShopRun
+
+ROUNDS = int(os.environ.get("LAST_UNIT_ROUNDS", "5"))
+BUYERS = 50
+SKU = "MUG-STONE-BLUE"
+
+pytestmark = pytest.mark.timeout(3600)
+
+
+def _units(clerk: Shopper) -> dict[str, int]:
+    row = clerk.get(f"/inventory/stock?sku={SKU}").json()["results"][0]
+    return {name: row[name] for name in ("variant_id", "on_hand", "reserved", "available")}
+
+
+def _set_on_hand(clerk: Shopper, units: int) -> int:
+    now = _units(clerk)
+    delta = units - now["available"]
+    if delta:
+        answer = clerk.post(
+            "/inventory/adjustments",
+            {"sku": SKU, "warehouse": "main", "delta": delta, "reason": "test of the last unit"},
+        )
+        assert answer.status_code == 201, answer.text
+    return now["variant_id"]
+
+
+def test_the_last_unit_is_sold_once(shop_run: ShopRun) -> None:
+    clerk = Shopper(shop_run.url)
+    clerk.sign_in(shop_run.staff_email, shop_run.staff_password)
+    variant_id = _set_on_hand(clerk, BUYERS)
+    buyers = [Shopper(shop_run.url) for _ in range(BUYERS)]
+    statuses: Counter[int] = Counter()
+
+    with ThreadPoolExecutor(BUYERS) as pool:
+        for _ in range(ROUNDS):
+            _set_on_hand(clerk, BUYERS)
+            for buyer in buyers:
+                buyer.call("DELETE", "/cart")
+                assert buyer.add(variant_id).status_code == 200
+            _set_on_hand(clerk, 1)
+            gate = Barrier(BUYERS)
+
+            def buy(buyer: Shopper, gate: Barrier = gate) -> int:
+                gate.wait()
+                answer = buyer.checkout()
+                if answer.status_code == 409:
+                    assert problem(answer)["code"] == "out_of_stock"
+                return answer.status_code
+
+            outcome = Counter(pool.map(buy, buyers))
+            assert outcome == {201: 1, 409: BUYERS - 1}, outcome
+            statuses += outcome
+            assert _units(clerk)["available"] == 0
+
+    assert statuses == {201: ROUNDS, 409: ROUNDS * (BUYERS - 1)}
