@@ -160,7 +160,7 @@ class Postgres:
     def _initdb(self, draft: Path, word: Path, run_as: Stranger | None) -> str:
         """Make the cluster in `draft`; returns what went wrong, or nothing."""
         log = self.home.logs / "initdb.log"
-        command = [
+        command: list[str | Path] = [
             programs() / "initdb",
             f"--pgdata={draft}",
             "--username=shop",

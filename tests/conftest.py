@@ -1,0 +1,78 @@
+"""What every test may rely on: servers that run, Redis that is empty, and an API client."""
+
+import os
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests import servers
+
+# On import, and not in a hook: conftests of the folders below import models when they are loaded.
+servers.begin()
+
+import django  # noqa: E402
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "shop.settings"
+django.setup()
+# Inherited by xdist's workers, it would make pytest-django read settings before this file is run.
+del os.environ["DJANGO_SETTINGS_MODULE"]
+
+import redis  # noqa: E402
+from django.core.cache import caches  # noqa: E402
+from rest_framework.test import APIClient  # noqa: E402
+
+_redis = [
+    redis.Redis.from_url(os.environ[role], socket_timeout=10)
+    for role in ("REDIS_CARTS_URL", "REDIS_CACHE_URL", "REDIS_LIMITER_URL", "CELERY_BROKER_URL")
+    if os.environ[role].startswith("redis")
+]
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis() -> Iterator[None]:
+    """Leave nothing in this worker's Redis databases for the next test."""
+    yield
+    for client in _redis:
+        client.flushdb()
+    caches.close_all()
+
+
+@pytest.fixture
+def api() -> APIClient:
+    return APIClient()
+
+
+def _answers(address: str) -> bool:
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 5672), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+RABBITMQ_URL = os.environ.get("RABBITMQ_URL") or "amqp://guest:guest@127.0.0.1:5672//"
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> str:
+    """Return the address of a RabbitMQ that answers; only for tests marked `rabbitmq`."""
+    return RABBITMQ_URL
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/e2e/" in str(item.path):
+            item.add_marker(pytest.mark.e2e)
+            # One shop for all of them: they run one after the other in the same worker.
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+    marked = [item for item in items if item.get_closest_marker("rabbitmq")]
+    is_required = os.environ.get("SHOP_REQUIRE_RABBITMQ") == "1"
+    if marked and not is_required and not _answers(RABBITMQ_URL):
+        where = urlsplit(RABBITMQ_URL)
+        reason = f"no RabbitMQ answers at {where.hostname}:{where.port or 5672}"
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=reason))
