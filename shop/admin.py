@@ -9,7 +9,7 @@ from unfold.admin import ModelAdmin
 from shop.models import IdempotencyKey, InboxMessage, OutboxMessage
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+class ReadOnlyAdmin(ModelAdmin):
     """A table that staff look at and nobody edits by hand."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -17,7 +17,7 @@ from redis.retry import Retry
 from shop.observe.timing import cache_clock
 
 
-class TimedPipeline(Pipeline):  # type: ignore[type-arg]
+class TimedPipeline(Pipeline):
     """A pipeline that reports its one trip."""
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
@@ -30,15 +30,15 @@ class TimedPipeline(Pipeline):  # type: ignore[type-arg]
             cache_clock.note(time.perf_counter() - started)
 
 
-class TimedRedis(redis.Redis):  # type: ignore[type-arg]
+class TimedRedis(redis.Redis):
     """A client that reports each trip to `Server-Timing` while that is on."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         if not cache_clock.is_running:
-            return super().execute_command(*args, **options)
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         started = time.perf_counter()
         try:
-            return super().execute_command(*args, **options)
+            return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
         finally:
             cache_clock.note(time.perf_counter() - started)
 

@@ -32,7 +32,7 @@ _secrets = {} if IS_PRODUCTION else local_secrets(None if IS_TEST else SHOP_HOME
 
 
 def _secret(name: str) -> str:
-    value = env.str(name, default=_secrets.get(name, ""))
+    value = str(env.str(name, default=_secrets.get(name, "")))
     if not value and (path := env.str(f"{name}_FILE", default="")):
         value = Path(path).read_text(encoding="utf-8").strip()
     if not value:
@@ -244,7 +244,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TIMEZONE = "UTC"
 CELERY_ENABLE_UTC = True
 if CELERY_BROKER_URL.startswith("amqp"):
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"confirm_publish": True}
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
     CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
     CELERY_WORKER_DETECT_QUORUM_QUEUES = True

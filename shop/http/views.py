@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
@@ -134,7 +135,11 @@ def scope_of(request: Request, key: str) -> Scope:
     route = match.route if match else request.path
     digest = hashlib.sha256(request._request.get_full_path().encode())
     if request.content_type and request.content_type.startswith("multipart/"):
-        for name, values in sorted(request.data.lists()):
+        form: list[tuple[str, list[Any]]] = [
+            *request._request.POST.lists(),
+            *request._request.FILES.lists(),
+        ]
+        for name, values in sorted(form, key=itemgetter(0)):
             for value in values:
                 content = b"".join(value.chunks()) if hasattr(value, "chunks") else value.encode()
                 digest.update(name.encode() + b"\0" + content + b"\0")

@@ -107,7 +107,7 @@ def first_time(consumer: str, message_id: str) -> bool:
             """,
             [consumer, message_id],
         )
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def prune(*, now: datetime) -> int:
