@@ -6,7 +6,7 @@ Only `inventory.services` writes the numbers.
 from django.db import models
 from django.db.models import F, Q
 
-# No counter and no quantity goes beyond this, so that sums of two always fit a PostgreSQL integer.
+# Neither what is on hand nor a limit goes beyond this, so that their sum fits a PostgreSQL integer.
 MOST_UNITS = 1_000_000_000
 # Shoppers are told no more than this many units.
 PUBLIC_CAP = 10
@@ -145,8 +145,7 @@ class Reservation(models.Model):
                 fields=["reference", "stock"], name="reservation_once_per_reference"
             ),
             models.CheckConstraint(
-                condition=Q(quantity__gte=1, quantity__lte=MOST_UNITS),
-                name="reservation_quantity_in_range",
+                condition=Q(quantity__gte=1), name="reservation_quantity_positive"
             ),
             models.CheckConstraint(
                 condition=Q(state__in=["HELD", "COMMITTED", "RELEASED", "OWED"]),

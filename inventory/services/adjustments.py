@@ -1,11 +1,32 @@
 """Corrections: what was counted, lost or broken, and the terms on which stock is sold."""
 
+import uuid
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from inventory.models import StockMovement
+from django.db import connection, transaction
+
+from catalog.models import Variant
+from inventory.errors import StockBelowReserved, StockOutOfRange, UnknownSku
+from inventory.models import MOST_UNITS, StockMovement
+from inventory.selectors import warehouse_of
+from inventory.services.counters import (
+    Place,
+    already_moved,
+    change_on_hand,
+    locked_places,
+    tell_of_change,
+)
 from inventory.services.stock import StockLine
+from shop.errors import FieldError, Malformed
+
+_SET_TERMS = """
+UPDATE inventory_stock s SET backorder_limit = t.backorder_limit, low_at = t.low_at
+FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS t(stock_id, backorder_limit, low_at)
+WHERE s.id = t.stock_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +46,7 @@ class StockTerms:
     low_at: int | None = None  # units
 
 
+@transaction.atomic
 def adjust_stock(
     *,
     sku: str,
@@ -43,9 +65,33 @@ def adjust_stock(
     Raises UnknownSku, UnknownWarehouse, Malformed, StockBelowReserved and StockOutOfRange; the
     stock then stays as it was.
     """
-    raise NotImplementedError
+    if delta == 0 or abs(delta) > MOST_UNITS:
+        raise Malformed(
+            errors=[FieldError("/delta", "invalid", f"Not 0, and at most {MOST_UNITS} units.")]
+        )
+    variant_id = Variant.objects.filter(sku=sku).values_list("pk", flat=True).first()
+    if variant_id is None:
+        raise UnknownSku("There is no variant of this SKU.", sku=sku)
+    cause = cause or f"adjustment:{uuid.uuid4()}"
+    made = adjust_many(
+        lines=[Adjustment(variant_id, delta)],
+        warehouse=warehouse,
+        cause=cause,
+        reason=reason,
+        now=now,
+        actor_id=actor_id,
+    )
+    if made:
+        return made[0]
+    return StockMovement.objects.get(
+        cause=cause,
+        kind=StockMovement.Kind.ADJUSTMENT,
+        stock__variant_id=variant_id,
+        stock__warehouse__code=warehouse,
+    )
 
 
+@transaction.atomic
 def adjust_many(
     *,
     lines: Iterable[Adjustment],
@@ -54,16 +100,27 @@ def adjust_many(
     reason: str,
     now: datetime,
     actor_id: int | None = None,
-) -> None:
-    """Correct many stocks of one warehouse, all or none, in a constant number of statements.
+) -> list[StockMovement]:
+    """Correct many stocks of one warehouse, all or none; return the new ledger rows.
 
-    Safe to repeat per `cause`. Joins the caller's transaction.
+    The same number of statements for any number of lines. Lines of one variant are summed. Safe
+    to repeat per `cause`. Joins the caller's transaction.
 
-    Raises what `adjust_stock` raises, and names every line that is wrong.
+    Raises UnknownSku, UnknownWarehouse, StockBelowReserved and StockOutOfRange, each naming every
+    line that is wrong; nothing has changed then.
     """
-    raise NotImplementedError
+    return _corrected(
+        lines,
+        warehouse=warehouse,
+        kind=StockMovement.Kind.ADJUSTMENT,
+        cause=cause,
+        reason=reason,
+        now=now,
+        actor_id=actor_id,
+    )
 
 
+@transaction.atomic
 def write_off(
     *,
     lines: Iterable[StockLine],
@@ -72,11 +129,20 @@ def write_off(
     reason: str,
     now: datetime,
     actor_id: int | None = None,
-) -> None:
+) -> list[StockMovement]:
     """Take lost or broken units off hand, all or none. Otherwise like `adjust_many`."""
-    raise NotImplementedError
+    return _corrected(
+        (Adjustment(line.variant_id, -line.quantity) for line in lines),
+        warehouse=warehouse,
+        kind=StockMovement.Kind.WRITE_OFF,
+        cause=cause,
+        reason=reason,
+        now=now,
+        actor_id=actor_id,
+    )
 
 
+@transaction.atomic
 def set_stock_terms(*, terms: Iterable[StockTerms], warehouse: str, now: datetime) -> int:
     """Set back-order limits and low marks in bulk; return how many stocks changed.
 
@@ -84,4 +150,108 @@ def set_stock_terms(*, terms: Iterable[StockTerms], warehouse: str, now: datetim
 
     Raises UnknownWarehouse, UnknownSku, and StockBelowReserved for a limit under what is promised.
     """
-    raise NotImplementedError
+    place = warehouse_of(warehouse)
+    wanted = {Place(line.variant_id, place.pk): line for line in terms}
+    levels = locked_places(wanted.keys())
+    if unknown := {spot.variant_id for spot in wanted if spot not in levels}:
+        raise UnknownSku("Some of these variants do not exist.", variant_ids=sorted(unknown))
+    after = dict(levels)
+    for spot, line in wanted.items():
+        level = levels[spot]
+        after[spot] = replace(
+            level,
+            backorder_limit=_given(line.backorder_limit, level.backorder_limit),
+            low_at=_given(line.low_at, level.low_at),
+        )
+    short = [
+        {
+            "variant_id": level.variant_id,
+            "reserved": level.reserved,
+            "on_hand": level.on_hand,
+            "backorder_limit": level.backorder_limit,
+        }
+        for level in after.values()
+        if level.reserved > level.on_hand + level.backorder_limit
+    ]
+    if short:
+        raise StockBelowReserved(lines=short)
+    changed = [level for spot, level in after.items() if level != levels[spot]]
+    if changed:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _SET_TERMS,
+                [
+                    [level.stock_id for level in changed],
+                    [level.backorder_limit for level in changed],
+                    [level.low_at for level in changed],
+                ],
+            )
+        tell_of_change(list(levels.values()), list(after.values()))
+    return len(changed)
+
+
+def _given(value: int | None, present: int) -> int:
+    if value is None:
+        return present
+    if not 0 <= value <= MOST_UNITS:
+        raise ValueError(f"not a number of units: {value}")
+    return value
+
+
+def _corrected(
+    lines: Iterable[Adjustment],
+    *,
+    warehouse: str,
+    kind: StockMovement.Kind,
+    cause: str,
+    reason: str,
+    now: datetime,
+    actor_id: int | None,
+) -> list[StockMovement]:
+    place = warehouse_of(warehouse)
+    wanted = Counter[Place]()
+    for line in lines:
+        wanted[Place(line.variant_id, place.pk)] += line.delta
+    if not wanted:
+        return []
+    levels = locked_places(wanted.keys())
+    if unknown := {spot.variant_id for spot in wanted if spot not in levels}:
+        raise UnknownSku("Some of these variants do not exist.", variant_ids=sorted(unknown))
+    # Asked before the rules: what was done once is no longer measured by today's stock.
+    done = already_moved(
+        kind=kind.value, cause=cause, stock_ids=[levels[spot].stock_id for spot in wanted]
+    )
+    deltas = {
+        levels[spot].stock_id: delta
+        for spot, delta in wanted.items()
+        if delta and levels[spot].stock_id not in done
+    }
+    touched = [level for level in levels.values() if level.stock_id in deltas]
+    short = [
+        {
+            "variant_id": level.variant_id,
+            "on_hand": level.on_hand,
+            "reserved": level.reserved,
+            "delta": deltas[level.stock_id],
+        }
+        for level in touched
+        if level.on_hand + deltas[level.stock_id] < max(0, level.reserved - level.backorder_limit)
+    ]
+    if short:
+        raise StockBelowReserved(lines=short)
+    too_many = [
+        {"variant_id": level.variant_id, "on_hand": level.on_hand, "delta": deltas[level.stock_id]}
+        for level in touched
+        if level.on_hand + deltas[level.stock_id] > MOST_UNITS
+    ]
+    if too_many:
+        raise StockOutOfRange(lines=too_many)
+    return change_on_hand(
+        levels=levels.values(),
+        deltas=dict(sorted(deltas.items())),
+        kind=kind,
+        cause=cause,
+        reason=reason,
+        now=now,
+        actor_id=actor_id,
+    )

@@ -2,15 +2,47 @@
 
 from collections.abc import Collection
 
+from django.db import transaction
+
+from catalog import services as catalog
+from catalog.models import Variant
+from inventory.selectors import shown_levels
+from shop.outbox.services import publish
+
+# A message names no more variants than this.
+_MESSAGE_SIZE = 1000
+
 
 def announce_availability(*, variant_ids: Collection[int]) -> None:
-    """Have the catalogue told of these variants once the transaction commits, in one message."""
-    raise NotImplementedError
+    """Have the catalogue told of these variants once the caller's transaction commits."""
+    told = sorted(variant_ids)
+    for start in range(0, len(told), _MESSAGE_SIZE):
+        part = told[start : start + _MESSAGE_SIZE]
+        publish(
+            topic="inventory.availability_changed",
+            key=f"variant:{part[0]}",
+            payload={"variant_ids": part, "v": 1},
+        )
 
 
+@transaction.atomic
 def record_availability(*, variant_ids: Collection[int]) -> None:
     """Write what shoppers are told of these variants to the catalogue, from fresh numbers.
 
-    Safe to repeat and to run out of order: it writes what is true when it runs.
+    Safe to repeat and to run out of order: it writes what is true when it runs. Joins the caller's
+    transaction.
     """
-    raise NotImplementedError
+    # The variants are locked before the numbers are read: of two that run at once, the one that
+    # writes last has also read last. No inbox: doing it again does no harm.
+    known = list(
+        Variant.objects.filter(pk__in=variant_ids)
+        .order_by("pk")
+        .select_for_update(no_key=True)
+        .values_list("pk", flat=True)
+    )
+    catalog.record_availability(
+        levels={
+            variant_id: catalog.Availability(state=shown.state, quantity=shown.quantity)
+            for variant_id, shown in shown_levels(known).items()
+        }
+    )

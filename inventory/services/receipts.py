@@ -1,9 +1,16 @@
 """Stock that comes in: receipts, and units that come back."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
+
+from inventory.errors import StockOutOfRange, UnknownSku
+from inventory.models import MOST_UNITS, Reservation, StockMovement
+from inventory.selectors import default_warehouse, warehouse_of
+from inventory.services.counters import Place, already_moved, change_on_hand, locked_places
 from inventory.services.stock import StockLine
 
 
@@ -15,6 +22,7 @@ class ReceiptLine:
     quantity: int  # units, at least 1
 
 
+@transaction.atomic
 def receive_stock(
     *,
     lines: Iterable[ReceiptLine],
@@ -23,17 +31,29 @@ def receive_stock(
     reason: str,
     now: datetime,
     actor_id: int | None = None,
-) -> None:
-    """Put received units on hand in the warehouse of that code. Joins the caller's transaction.
+) -> list[StockMovement]:
+    """Put received units on hand in the warehouse of that code; return the new ledger rows.
 
     Safe to repeat: a stock that has a receipt with this `cause` already does not change again.
-    Rows that are missing are made.
+    Rows that are missing are made. Joins the caller's transaction.
 
     Raises UnknownWarehouse, UnknownSku, StockOutOfRange.
     """
-    raise NotImplementedError
+    place = warehouse_of(warehouse)
+    units = Counter[Place]()
+    for line in lines:
+        units[Place(line.variant_id, place.pk)] += _counted(line.quantity)
+    return _put_on_hand(
+        units,
+        kind=StockMovement.Kind.RECEIPT,
+        cause=cause,
+        reason=reason,
+        now=now,
+        actor_id=actor_id,
+    )
 
 
+@transaction.atomic
 def return_stock(
     *,
     lines: Iterable[StockLine],
@@ -41,12 +61,97 @@ def return_stock(
     reason: str,
     now: datetime,
     warehouse: str | None = None,
+    reference: str | None = None,
     actor_id: int | None = None,
-) -> None:
-    """Put units that were sold back on hand: cancelled, or returned. Joins the caller's transaction.
+) -> list[StockMovement]:
+    """Put units that were sold back on hand, cancelled or returned; return the new ledger rows.
 
-    Without a warehouse they go to the one that the shop takes first. Safe to repeat per `cause`.
+    They go to `warehouse`; without one, to where `reference` took them from; what neither says, to
+    the warehouse that the shop takes first. Safe to repeat per `cause`. Joins the caller's
+    transaction.
 
     Raises UnknownWarehouse, UnknownSku, StockOutOfRange.
     """
-    raise NotImplementedError
+    place = warehouse_of(warehouse) if warehouse is not None else default_warehouse()
+    wanted = Counter[int]()
+    for line in lines:
+        wanted[line.variant_id] += _counted(line.quantity)
+    units = Counter[Place]()
+    if warehouse is None and reference is not None:
+        units = _taken_from(reference, wanted)
+        for taken, quantity in units.items():
+            wanted[taken.variant_id] -= quantity
+    for variant_id, quantity in wanted.items():
+        if quantity:
+            units[Place(variant_id, place.pk)] += quantity
+    return _put_on_hand(
+        units,
+        kind=StockMovement.Kind.RETURN,
+        cause=cause,
+        reason=reason,
+        now=now,
+        actor_id=actor_id,
+    )
+
+
+def _counted(quantity: int) -> int:
+    if quantity < 1:
+        raise ValueError(f"not a quantity: {quantity}")
+    return quantity
+
+
+def _taken_from(reference: str, wanted: Mapping[int, int]) -> Counter[Place]:
+    units = Counter[Place]()
+    missing = dict(wanted)
+    sold = (
+        Reservation.objects.filter(reference=reference, stock__variant_id__in=wanted)
+        .exclude(state=Reservation.State.RELEASED)
+        .order_by("stock_id")
+        .values_list("stock__variant_id", "stock__warehouse_id", "quantity")
+    )
+    for variant_id, warehouse_id, quantity in sold:
+        part = min(missing[variant_id], quantity)
+        if part:
+            units[Place(variant_id, warehouse_id)] += part
+            missing[variant_id] -= part
+    return units
+
+
+def _put_on_hand(
+    units: Mapping[Place, int],
+    *,
+    kind: StockMovement.Kind,
+    cause: str,
+    reason: str,
+    now: datetime,
+    actor_id: int | None,
+) -> list[StockMovement]:
+    if not units:
+        return []
+    levels = locked_places(units.keys())
+    if unknown := {place.variant_id for place in units if place not in levels}:
+        raise UnknownSku("Some of these variants do not exist.", variant_ids=sorted(unknown))
+    done = already_moved(
+        kind=kind.value, cause=cause, stock_ids=[levels[place].stock_id for place in units]
+    )
+    deltas = {
+        levels[place].stock_id: quantity
+        for place, quantity in units.items()
+        if levels[place].stock_id not in done
+    }
+    too_many = [
+        {"variant_id": level.variant_id, "on_hand": level.on_hand, "delta": deltas[level.stock_id]}
+        for level in levels.values()
+        if level.on_hand + deltas.get(level.stock_id, 0) > MOST_UNITS
+    ]
+    if too_many:
+        raise StockOutOfRange(lines=too_many)
+    return change_on_hand(
+        levels=levels.values(),
+        deltas=dict(sorted(deltas.items())),
+        kind=kind,
+        cause=cause,
+        reason=reason,
+        now=now,
+        actor_id=actor_id,
+    )

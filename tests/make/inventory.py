@@ -5,19 +5,28 @@ from itertools import count
 
 from django.utils import timezone
 
-from catalog.models import Variant
+from catalog.models import Product, Variant
 from inventory.models import Stock, Warehouse
 from inventory.services import ReceiptLine, StockTerms, receive_stock, set_stock_terms
-from tests.make import catalog as make_catalog
 
 _numbers = count(1)
 
 
-def warehouse(code: str = "main", *, country: str = "GB", priority: int = 10) -> Warehouse:
+def make_warehouse(code: str = "main", *, country: str = "GB", priority: int = 10) -> Warehouse:
     """Return the warehouse of that code, made if it is not there."""
     return Warehouse.objects.get_or_create(
         code=code, defaults={"name": code.title(), "country": country, "priority": priority}
     )[0]
+
+
+def bare_variant(sku: str | None = None) -> Variant:
+    """Return a variant that has a SKU and nothing else: no price, no listing."""
+    number = next(_numbers)
+    now = timezone.now()
+    product = Product.objects.create(
+        slug=f"bare-{number}", title=f"Bare {number}", created_at=now, updated_at=now
+    )
+    return Variant.objects.create(product=product, sku=sku or f"BARE-{number}")
 
 
 def stock(
@@ -31,8 +40,8 @@ def stock(
 ) -> Stock:
     """Return a stock that was received through the service, so that its ledger adds up."""
     now = now or timezone.now()
-    variant = variant or make_catalog.variant()
-    place = warehouse or _main()
+    variant = variant or bare_variant()
+    place = warehouse or make_warehouse()
     set_stock_terms(
         terms=[StockTerms(variant.pk, backorder_limit=backorder_limit, low_at=low_at)],
         warehouse=place.code,
@@ -54,7 +63,3 @@ def stock(
 def later(now: datetime, minutes: int = 15) -> datetime:
     """Return when a hold made now ends."""
     return now + timedelta(minutes=minutes)
-
-
-def _main() -> Warehouse:
-    return warehouse()

@@ -1,0 +1,149 @@
+"""How much there is: for shoppers, for staff, and for the services that decide."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F, Min, QuerySet, Sum
+from django.db.models.expressions import CombinedExpression
+
+from catalog.models import AvailabilityState
+from inventory import store
+from inventory.errors import UnknownWarehouse
+from inventory.models import PUBLIC_CAP, Reservation, Stock, StockMovement, Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One stock as it was read: where it lies, and its counters in units."""
+
+    stock_id: int
+    variant_id: int
+    warehouse_id: int
+    country: str
+    priority: int
+    is_active: bool  # whether its warehouse sells
+    on_hand: int
+    reserved: int
+    backorder_limit: int
+    low_at: int
+
+    @property
+    def on_shelf(self) -> int:
+        """Units that are here and promised to nobody."""
+        return max(self.on_hand - self.reserved, 0) if self.is_active else 0
+
+    @property
+    def available(self) -> int:
+        """Units that could be promised now, back-orders included."""
+        return self.on_hand + self.backorder_limit - self.reserved if self.is_active else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What shoppers read of a variant's stock."""
+
+    state: str  # a catalog.models.AvailabilityState
+    quantity: int  # units that can be had, capped
+
+
+def shown_to_shoppers(levels: Iterable[Level]) -> Shown:
+    """Return what shoppers read of one variant, from its stock in every warehouse."""
+    levels = list(levels)
+    on_shelf = sum(level.on_shelf for level in levels)
+    available = sum(level.available for level in levels)
+    low_at = max((level.low_at for level in levels if level.is_active), default=0)
+    if available <= 0:
+        state = AvailabilityState.OUT_OF_STOCK
+    elif on_shelf <= 0:
+        state = AvailabilityState.BACKORDER
+    elif on_shelf <= low_at:
+        state = AvailabilityState.LOW_STOCK
+    else:
+        state = AvailabilityState.IN_STOCK
+    return Shown(state.value, max(min(available, PUBLIC_CAP), 0))
+
+
+def shown_levels(variant_ids: Collection[int]) -> dict[int, Shown]:
+    """Return what shoppers should read now, by variant; without stock, that there is none."""
+    levels: dict[int, list[Level]] = {variant_id: [] for variant_id in variant_ids}
+    for row in Stock.objects.filter(variant_id__in=variant_ids).values_list(
+        "id",
+        "variant_id",
+        "warehouse_id",
+        "warehouse__country",
+        "warehouse__priority",
+        "warehouse__is_active",
+        "on_hand",
+        "reserved",
+        "backorder_limit",
+        "low_at",
+    ):
+        levels[row[1]].append(Level(*row))
+    return {variant_id: shown_to_shoppers(found) for variant_id, found in levels.items()}
+
+
+def available_units(variant_ids: Collection[int]) -> dict[int, int]:
+    """Return the units that could be reserved now, by variant. One without stock is absent.
+
+    A hint for shoppers, some seconds old at most: only `reserve_stock` decides.
+    """
+    asked = set(variant_ids)
+    units = store.remembered_units(asked)
+    if missing := asked - units.keys():
+        fresh = available_units_now(missing)
+        store.remember_units(fresh)
+        units |= fresh
+    return units
+
+
+def available_units_now(variant_ids: Collection[int]) -> dict[int, int]:
+    """Like `available_units`, from the database."""
+    return dict(
+        Stock.objects.filter(variant_id__in=variant_ids, warehouse__is_active=True)
+        .values_list("variant_id")
+        .annotate(units=Sum(_available()))
+    )
+
+
+def default_warehouse() -> Warehouse:
+    """Return the active warehouse that the shop takes first.
+
+    Raises UnknownWarehouse if there is none.
+    """
+    found = Warehouse.objects.filter(is_active=True).order_by("priority", "id").first()
+    if found is None:
+        raise UnknownWarehouse("No warehouse is active.")
+    return found
+
+
+def warehouse_of(code: str) -> Warehouse:
+    """Return the warehouse of that code. Raises UnknownWarehouse."""
+    found = Warehouse.objects.filter(code=code).first()
+    if found is None:
+        raise UnknownWarehouse("There is no warehouse of this code.", warehouse=code)
+    return found
+
+
+def expired_references(now: datetime, *, limit: int = 500) -> list[str]:
+    """Return references whose held stock was to be given back before `now`, oldest first."""
+    return list(
+        Reservation.objects.filter(state=Reservation.State.HELD, expires_at__lt=now)
+        .values_list("reference", flat=True)
+        .annotate(ended_at=Min("expires_at"))
+        .order_by("ended_at")[:limit]
+    )
+
+
+def stock_levels() -> QuerySet[Stock]:
+    """Return every stock with its variant, its warehouse, and `available_now` in units."""
+    return Stock.objects.select_related("variant", "warehouse").annotate(available_now=_available())
+
+
+def movements() -> QuerySet[StockMovement]:
+    """Return the ledger with the variant and the warehouse of each row."""
+    return StockMovement.objects.select_related("stock__variant", "stock__warehouse")
+
+
+def _available() -> CombinedExpression:
+    return F("on_hand") + F("backorder_limit") - F("reserved")

@@ -1,0 +1,71 @@
+"""How many units there are, as Redis remembers it: copies for some seconds, which may vanish.
+
+One key a variant, `stock:1:{id}`, holds a decimal number of units.
+"""
+
+import random
+from collections.abc import Collection, Mapping
+
+import structlog
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+
+from shop.redis import cache_client
+
+# Each copy lives from 4 to 6 seconds, so that copies made together do not end together.
+_SHORTEST_MS = 4000
+_LONGEST_MS = 6000
+
+log = structlog.get_logger("inventory.store")
+
+
+def remembered_units(variant_ids: Collection[int]) -> dict[int, int]:
+    """Return what is remembered of these variants, in one trip; nothing when Redis is away."""
+    if not variant_ids:
+        return {}
+    asked = list(variant_ids)
+    pipeline = cache_client().pipeline(transaction=False)
+    for variant_id in asked:
+        pipeline.get(_key(variant_id))
+    try:
+        found = pipeline.execute()
+    except RedisError as error:
+        log.warning("stock_hints_unread", error=type(error).__name__)
+        return {}
+    return {
+        variant_id: int(units)
+        for variant_id, units in zip(asked, found, strict=True)
+        if units is not None
+    }
+
+
+def remember_units(units: Mapping[int, int]) -> None:
+    """Remember these for some seconds, in one trip."""
+    if not units:
+        return
+    pipeline = cache_client().pipeline(transaction=False)
+    for variant_id, available in units.items():
+        lifetime = random.randint(_SHORTEST_MS, _LONGEST_MS)  # noqa: S311 — jitter, not a secret
+        pipeline.set(_key(variant_id), available, px=lifetime)
+    _run(pipeline)
+
+
+def forget_units(variant_ids: Collection[int]) -> None:
+    """Forget these, in one trip. What cannot be forgotten lasts a few seconds longer."""
+    if not variant_ids:
+        return
+    pipeline = cache_client().pipeline(transaction=False)
+    for variant_id in variant_ids:
+        pipeline.unlink(_key(variant_id))
+    _run(pipeline)
+
+
+def _run(pipeline: Pipeline) -> None:
+    try:
+        pipeline.execute()
+    except RedisError as error:
+        log.warning("stock_hints_unwritten", error=type(error).__name__)
+
+
+def _key(variant_id: int) -> str:
+    return f"stock:1:{variant_id}"

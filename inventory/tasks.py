@@ -1,0 +1,13 @@
+"""Tasks of inventory: each wakes a service."""
+
+from typing import Any
+
+from celery import shared_task
+
+from inventory import services
+
+
+@shared_task(name="inventory.record_availability")
+def record_availability(*, message_id: str, payload: dict[str, Any]) -> None:
+    """Tell the catalogue how much there is of these variants. At least once, in any order."""
+    services.record_availability(variant_ids=payload["variant_ids"])
