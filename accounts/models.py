@@ -22,8 +22,8 @@ class UserManager(BaseUserManager["User"]):
 
         With no password nobody can log in as that user.
         """
-        email = normal_email(email)
-        user = self.model(email=email, email_hash=email_hash(email), **fields)
+        user = self.model(**fields)
+        user.take_email(email)
         user.set_password(password)
         return user
 
@@ -89,6 +89,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         """Name the person without telling the address: this ends up in logs and screens."""
         return self.full_name or mask_email(self.email)
+
+    def take_email(self, email: str) -> None:
+        """Set the address, in the two forms in which it is kept."""
+        self.email = normal_email(email)
+        self.email_hash = email_hash(email)
 
     @property
     def email_masked(self) -> str:

@@ -103,7 +103,7 @@ class Attempts:
 
     def _usage(self, part: str, *, increment: bool) -> Mapping[str, int]:
         key = self._keys[part]
-        usage: Mapping[str, int] | None = get_usage(
+        usage: Mapping[str, int] | None = get_usage(  # type: ignore[no-untyped-call]
             self._request,
             group=f"{self._subject}:{part}",
             key=lambda _group, _request: key,

@@ -11,7 +11,7 @@ from accounts import services
 _PAUSES = (60, 300, 1500)
 
 
-class _MailTask(Task):  # type: ignore[misc]  # celery ships no types
+class _MailTask(Task):  # type: ignore[type-arg]  # generic for mypy only, not when it runs
     autoretry_for = (OSError,)  # smtplib's errors among them
     max_retries = len(_PAUSES)
 

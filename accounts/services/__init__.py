@@ -27,6 +27,7 @@ from accounts.services.people import (
     customer_for_history,
     customers_for_history,
     ensure_staff,
+    phone_in_e164,
     register_customer,
 )
 from accounts.services.sessions import (
@@ -54,6 +55,7 @@ __all__ = [
     "end_session",
     "ensure_staff",
     "log_in",
+    "phone_in_e164",
     "prune_sessions",
     "read_access_token",
     "refresh_session",
