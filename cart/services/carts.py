@@ -27,6 +27,8 @@ from inventory.errors import OutOfStock
 from inventory.selectors import available_units
 from shop.errors import VersionMismatch
 
+LARGEST_ID = 2**63 - 1  # of a bigint: the database cannot even be asked about more
+
 
 @dataclass(frozen=True, slots=True)
 class CartOwner:
@@ -236,7 +238,7 @@ def merge(
     return _shown(merged.cart, token=_token_of(owner), now=now, first_notices=losses)
 
 
-def apply_voucher(*, owner: CartOwner, code: str) -> None:
+def apply_voucher(*, owner: CartOwner, code: str, now: datetime) -> ShownCart:
     """Refuse the voucher: this shop has issued none yet.
 
     Raises VoucherNotApplicable, CartNotFound and CartUnavailable.
@@ -278,13 +280,15 @@ def _put(
     expected: frozenset[int] | None,
     operation: str | None,
 ) -> ShownCart:
+    if variant_id > LARGEST_ID:
+        raise _unknown_variant(variant_id)
     cart_id, token = _cart_id(owner), _token_of(owner)
     is_new_guest = cart_id is None
     if cart_id is None:
         token = store.new_token()
         cart_id = store.guest_cart_id(token)
 
-    available = available_units([variant_id]).get(variant_id, 0)
+    available = max(available_units([variant_id]).get(variant_id, 0), 0)
     edited = store.edit(
         cart_id,
         action=action,
