@@ -7,12 +7,16 @@
 import sys
 from pathlib import Path
 
+import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
 from shop.local_secrets import local_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Lets annotations such as ModelForm[Product] be evaluated.
+django_stubs_ext.monkeypatch()
 
 env = environ.Env()
 
@@ -224,7 +228,7 @@ CACHES = {
 }
 
 # Background work -------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_CARTS_URL)
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or REDIS_CARTS_URL
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_RESULT_BACKEND = None
@@ -477,5 +481,11 @@ if IS_PRODUCTION:
         _wrong.append("CORS_ALLOWED_ORIGINS must name origins")
     if SHOP_JWT_SIGNING_KID not in SHOP_JWT_KEYS or not SHOP_JWT_SIGNING_KID:
         _wrong.append("SHOP_JWT_SIGNING_KID must name one of SHOP_JWT_KEYS")
+    if not env.str("REDIS_URL", default=""):
+        _wrong.append("REDIS_URL must be set")
+    if not CELERY_BROKER_URL.startswith(("amqp", "redis")) or not env.str(
+        "CELERY_BROKER_URL", default=""
+    ):
+        _wrong.append("CELERY_BROKER_URL must be set")
     if _wrong:
         raise ImproperlyConfigured("Unsafe for production: " + "; ".join(_wrong) + ".")

@@ -2,8 +2,12 @@
 
 from typing import Any
 
-from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.extensions import (
+    OpenApiAuthenticationExtension,
+    OpenApiSerializerFieldExtension,
+)
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
 
 _PROBLEM = {
     "type": "object",
@@ -67,6 +71,33 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+
+class MoneyScheme(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    target_class = "shop.http.serializers.MoneyField"
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        component = ResolvedComponent(
+            name="Money",
+            type=ResolvedComponent.SCHEMA,
+            schema={
+                "type": "object",
+                "description": "A decimal string with exactly the currency's ISO 4217 digits.",
+                "required": ["amount", "currency"],
+                "properties": {
+                    "amount": {
+                        "type": "string",
+                        "pattern": r"^-?[0-9]{1,16}(\.[0-9]{1,3})?$",
+                        "example": "19.99",
+                    },
+                    "currency": {"type": "string", "pattern": "^[A-Z]{3}$", "example": "GBP"},
+                },
+                "additionalProperties": False,
+            },
+            object="Money",
+        )
+        auto_schema.registry.register_on_missing(component)
+        return component.ref
 
 
 def document_conventions(
