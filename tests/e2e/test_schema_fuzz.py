@@ -1,0 +1,64 @@
+"""Schemathesis against a running shop: what the OpenAPI document says is what it does.
+
+`FUZZ_EXAMPLES=100 make fuzz` is the long form; the suite runs a shorter one.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.client import Shopper
+from tests.e2e.conftest import ShopRun
+
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "10")
+CHECKS = (
+    "not_a_server_error,status_code_conformance,content_type_conformance,"
+    "response_headers_conformance,response_schema_conformance,negative_data_rejection,"
+    "unsupported_method,use_after_free,ensure_resource_availability,ignored_auth"
+)
+
+pytestmark = pytest.mark.timeout(3600)
+
+
+@pytest.mark.parametrize("identity", ["nobody", "customer", "staff"])
+def test_no_answer_is_undocumented(shop_run: ShopRun, identity: str, tmp_path: Path) -> None:
+    shopper = Shopper(shop_run.url)
+    if identity == "customer":
+        shopper.register()
+    elif identity == "staff":
+        shopper.sign_in(shop_run.staff_email, shop_run.staff_password)
+    who = shopper.session.headers.get("Authorization")
+
+    fuzzed = subprocess.run(
+        [
+            str(Path(sys.executable).with_name("schemathesis")),
+            "run",
+            f"{shop_run.url}/api/schema?format=json",
+            "--checks",
+            CHECKS,
+            "--max-examples",
+            EXAMPLES,
+            "--phases",
+            "examples,coverage,fuzzing",
+            "--workers",
+            "2",
+            "--request-timeout",
+            "20",
+            "--warnings",
+            "off",
+            # It would sign the identity out, and every later answer would be a 401.
+            "--exclude-path",
+            "/api/v1/auth/logout-all",
+            *(["--header", f"Authorization: {who}"] if who else []),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=3000,
+        check=False,
+    )
+
+    assert fuzzed.returncode == 0, fuzzed.stdout[-20_000:] + fuzzed.stderr[-2000:]
