@@ -120,11 +120,12 @@ def checkouts(shop: RunningShop, rounds: int, orders: int) -> Pair:
     host = f"127.0.0.1:{port}"
     shopper = Shopper(shop.url)
     rows = shopper.get("/products?page_size=100&in_stock=true").json()["results"]
-    variants = []
-    for row in rows:
-        for variant in shopper.get(f"/products/{row['id']}").json()["variants"]:
-            if variant["availability"]["quantity"] >= 10:
-                variants.append(variant["id"])
+    variants = [
+        variant["id"]
+        for row in rows
+        for variant in shopper.get(f"/products/{row['id']}").json()["variants"]
+        if variant["availability"]["quantity"] >= 10
+    ]
     clerk = Shopper(shop.url)
     clerk.sign_in(shop.staff_email, shop.staff_password)
     variants = variants[:60]
@@ -272,8 +273,7 @@ class _PgBench:
 
     def run(self) -> float:
         ran = subprocess.run(
-            [self.program, "-n", "-M", "simple", "-c", "8", "-j", "2", "-T", "3"]
-            + ["-f", str(self.script), self.url],
+            [self.program, *"-n -M simple -c 8 -j 2 -T 3 -f".split(), str(self.script), self.url],
             check=True,
             capture_output=True,
             text=True,
@@ -289,7 +289,7 @@ def _one_statement_a_line(script: str) -> str:
             lines.append(line)
             continue
         statement = f"{statement} {line}".strip()
-        if statement.endswith(";") or statement.endswith("\\gset"):
+        if statement.endswith((";", "\\gset")):
             lines.append(statement)
             statement = ""
     return "\n".join(lines) + "\n"
