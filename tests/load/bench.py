@@ -273,7 +273,12 @@ class _PgBench:
 
     def run(self) -> float:
         ran = subprocess.run(
-            [self.program, *"-n -M simple -c 8 -j 2 -T 3 -f".split(), str(self.script), self.url],
+            [
+                self.program,
+                *["-n", "-M", "simple", "-c", "8", "-j", "2", "-T", "3", "-f"],
+                str(self.script),
+                self.url,
+            ],
             check=True,
             capture_output=True,
             text=True,
