@@ -440,6 +440,15 @@ SHOP_METRICS_PUBLIC = env.bool("SHOP_METRICS_PUBLIC", default=not IS_PRODUCTION)
 
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 
+UNFOLD = {
+    "SITE_TITLE": "shop",
+    "SITE_HEADER": "shop",
+    "SITE_URL": "/api/docs",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+}
+
 # Logs ------------------------------------------------------------------------------------------
 LOGGING = {
     "version": 1,

@@ -251,6 +251,8 @@ class _PgBench:
         COMMIT;
     """
 
+    ARGUMENTS = ("-n", "-M", "simple", "-c", "8", "-j", "2", "-T", "3")  # 8 clients, 3 s
+
     def __init__(self, shop: RunningShop) -> None:
         self.url = shop.database_url
         self.program = shop.postgres_program("pgbench")
