@@ -170,7 +170,7 @@ def answer_of(response: HttpResponseBase) -> StoredAnswer:
     """Return what is stored of a response: status, a few headers, the bytes."""
     if isinstance(response, Response):
         body = dumps(response.data) if response.data is not None else b""
-        if not response.has_header("Content-Type") and body:
+        if body:  # a response that is not rendered yet says text/html
             response["Content-Type"] = response.content_type or (
                 MEDIA_TYPE if hasattr(response, "problem_code") else "application/json"
             )
