@@ -1,5 +1,6 @@
 """Tables of the catalogue: what is offered, described how, and at which price."""
 
+from datetime import datetime
 from urllib.parse import urljoin
 
 from django.conf import settings
@@ -84,7 +85,11 @@ class ProductQuerySet(models.QuerySet["Product"]):
 
     def locked(self) -> "ProductQuerySet":
         """Lock these rows until the transaction ends, always in primary-key order."""
-        return self.order_by("pk").select_for_update(of=("self",), no_key=True)
+        return self.order_by("pk").select_for_update(no_key=True)
+
+    def visible(self, *, now: datetime) -> "ProductQuerySet":
+        """Those that shoppers may see at `now`."""
+        return self.filter(status=Product.Status.ACTIVE, published_at__lte=now)
 
 
 ProductManager = models.Manager.from_queryset(ProductQuerySet)
@@ -164,9 +169,7 @@ class ProductOption(models.Model):
                 name="product_option_once_per_position",
                 deferrable=models.Deferrable.DEFERRED,
             ),
-            models.UniqueConstraint(
-                "product", Upper("name"), name="product_option_once_per_name"
-            ),
+            models.UniqueConstraint("product", Upper("name"), name="product_option_once_per_name"),
             models.CheckConstraint(condition=~Q(name=""), name="product_option_has_a_name"),
         ]
 
@@ -349,8 +352,8 @@ class ProductImage(models.Model):
     position = models.PositiveSmallIntegerField(default=0)
     alt = models.CharField(max_length=512, blank=True)
     url = models.URLField("URL", max_length=2000, blank=True)
-    file = models.ImageField(
-        max_length=200, blank=True, width_field="width", height_field="height"
+    file = models.FileField(
+        max_length=200, blank=True, help_text="Put there by `catalog.services`, by its content."
     )
     width = models.PositiveIntegerField(null=True, blank=True, editable=False)
     height = models.PositiveIntegerField(null=True, blank=True, editable=False)
@@ -423,7 +426,9 @@ class ProductListing(models.Model):
         ]
         indexes = [
             models.Index(fields=["currency", "published_at", "product"], name="listing_by_newest"),
-            models.Index(fields=["currency", "min_price_minor", "product"], name="listing_by_price"),
+            models.Index(
+                fields=["currency", "min_price_minor", "product"], name="listing_by_price"
+            ),
             models.Index(fields=["currency", "title_key", "product"], name="listing_by_title"),
             models.Index(fields=["currency", "popularity", "product"], name="listing_by_sales"),
             models.Index(fields=["currency", "vendor"], name="listing_of_vendor"),

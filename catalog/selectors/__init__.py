@@ -1,5 +1,33 @@
 """Questions to the catalogue."""
 
 from catalog.selectors.cards import VariantCard, variant_cards, variants_for_sale
+from catalog.selectors.categories import category_document, category_tree, category_tree_rendered
+from catalog.selectors.listing import (
+    SORTS,
+    Wanted,
+    facet_counts,
+    listed_products,
+    related_products,
+    row_document,
+)
+from catalog.selectors.prices import lowest_prices
+from catalog.selectors.products import product_by_ref, product_document, product_rendered
 
-__all__ = ["VariantCard", "variant_cards", "variants_for_sale"]
+__all__ = [
+    "SORTS",
+    "VariantCard",
+    "Wanted",
+    "category_document",
+    "category_tree",
+    "category_tree_rendered",
+    "facet_counts",
+    "listed_products",
+    "lowest_prices",
+    "product_by_ref",
+    "product_document",
+    "product_rendered",
+    "related_products",
+    "row_document",
+    "variant_cards",
+    "variants_for_sale",
+]

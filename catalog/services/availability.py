@@ -3,6 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.db import transaction
+from django.utils import timezone
+
+from catalog.models import Product, Variant
+from catalog.services.listing import refresh_listing
+
 CAP = 10  # units; the public is not told of more
 
 
@@ -14,9 +20,31 @@ class Availability:
     quantity: int
 
 
+@transaction.atomic
 def record_availability(*, levels: Mapping[int, Availability]) -> None:
     """Write down what shoppers may expect of these variants, by variant id.
 
-    Joins the caller's transaction. Only what differs is written; unknown variants are passed over.
+    Joins the caller's transaction. Only what differs is written, and seen after the commit;
+    unknown variants are passed over. Quantities are capped at 10. A number of statements that
+    does not grow.
     """
-    raise NotImplementedError
+    # Products first, as every other change of the catalogue does: two that meet then queue up.
+    product_ids = sorted(
+        set(Variant.objects.filter(pk__in=levels).values_list("product_id", flat=True))
+    )
+    list(Product.objects.filter(pk__in=product_ids).locked().values_list("pk"))
+    changed = []
+    for variant in Variant.objects.filter(pk__in=levels).order_by("pk"):
+        level = levels[variant.pk]
+        quantity = max(0, min(CAP, level.quantity))
+        state = str(level.state)
+        if (variant.availability_state, variant.availability_quantity) != (state, quantity):
+            variant.availability_state = state
+            variant.availability_quantity = quantity
+            changed.append(variant)
+    if not changed:
+        return
+    Variant.objects.bulk_update(
+        changed, ["availability_state", "availability_quantity"], batch_size=500
+    )
+    refresh_listing(product_ids={variant.product_id for variant in changed}, now=timezone.now())

@@ -1,0 +1,133 @@
+"""Pictures: what is taken, and under which name it is kept."""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import F, Max
+from PIL import Image, UnidentifiedImageError
+
+from catalog.errors import NotAnImage
+from catalog.models import Product, ProductImage
+from catalog.services.drafts import ImageDraft
+from catalog.services.listing import refresh_listing
+
+LARGEST_BYTES = 8 * 1024 * 1024
+MOST_PIXELS = 40_000_000
+FOLDER = "products"
+# What browsers show and cannot run: SVG is a document with scripts, so it is not among them.
+_ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "AVIF": "avif"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file that was looked into: its name says what is in it."""
+
+    name: str
+    content: bytes
+    width: int
+    height: int
+
+    def keep(self) -> None:
+        """Put it into the storage, unless it is there already."""
+        if not default_storage.exists(self.name):
+            default_storage.save(self.name, ContentFile(self.content))
+
+
+def checked_picture(content: bytes) -> Picture:
+    """Return the picture that these bytes are, whatever its sender calls it.
+
+    Raises NotAnImage for what is larger than 8 MB or 40 million pixels, broken, or of a type that
+    is not taken. No pixel is decoded before its number is known.
+    """
+    if len(content) > LARGEST_BYTES:
+        raise NotAnImage("A picture may have at most 8 MB.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=list(_ENDINGS)) as image:
+                width, height = image.size
+                kind = image.format or ""
+                if width * height > MOST_PIXELS:
+                    raise NotAnImage("A picture may have at most 40 million pixels.")
+                image.verify()
+    except (
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+        OSError,
+        SyntaxError,
+        ValueError,
+    ):
+        raise NotAnImage("This is no picture in JPEG, PNG, WebP, AVIF or GIF.") from None
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    return Picture(f"{FOLDER}/{digest[:2]}/{digest}.{_ENDINGS[kind]}", content, width, height)
+
+
+def is_web_address(url: str) -> bool:
+    """Tell whether this is an absolute http or https address with a host, and short enough."""
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and len(url) <= 2000
+            and url.isprintable()
+            and not any(sign in url for sign in " <>\"'\\")
+        )
+    except ValueError:
+        return False
+
+
+@transaction.atomic
+def attach_image(*, product: Product, image: ImageDraft, now: datetime) -> ProductImage:
+    """Add a picture behind the others, by upload or by address (which is kept, not fetched).
+
+    The same picture twice is one: the earlier is returned as it is. Raises NotAnImage.
+    """
+    picture = None
+    if (image.url is None) == (image.file is None):
+        raise NotAnImage("Give a file or an address.")
+    if image.file is not None:
+        picture = checked_picture(image.file)
+        picture.keep()
+    elif not is_web_address(image.url or ""):
+        raise NotAnImage("The address of a picture begins with http:// or https://.")
+    list(Product.objects.filter(pk=product.pk).locked().values_list("pk"))
+    same = {"file": picture.name} if picture else {"url": image.url or ""}
+    if earlier := ProductImage.objects.filter(product=product, **same).first():
+        return earlier
+    last = product.images.aggregate(last=Max("position"))["last"] or 0
+    added = new_image(product=product, image=image, picture=picture, position=last + 1)
+    added.save()
+    touch_products([product.pk], now=now)
+    refresh_listing(product_ids=[product.pk], now=now)
+    return added
+
+
+def new_image(
+    *, product: Product, image: ImageDraft, picture: Picture | None, position: int
+) -> ProductImage:
+    """Return the row of a picture, not saved yet."""
+    if picture is None:
+        return ProductImage(product=product, alt=image.alt, position=position, url=image.url or "")
+    return ProductImage(
+        product=product,
+        alt=image.alt,
+        position=position,
+        file=picture.name,
+        width=picture.width,
+        height=picture.height,
+    )
+
+
+def touch_products(product_ids: Sequence[int], *, now: datetime) -> None:
+    """Count a change of these products."""
+    Product.objects.filter(pk__in=product_ids).update(version=F("version") + 1, updated_at=now)

@@ -1,0 +1,247 @@
+"""The listing: the copy that lists, search and facets read."""
+
+from collections.abc import Collection
+from datetime import datetime
+from functools import partial
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from catalog.models import Price, Product, ProductListing, Variant
+from catalog.services.price_history import append_price_history
+from catalog.store import forget_cards, forget_products, forget_tree
+
+BATCH = 1000  # products in one statement
+
+# One statement for any number of products: what they should look like in each currency is put
+# together from its sources, rows that have gone are deleted, and only rows that differ are written
+# (each write touches a dozen indexes). The price that holds is chosen as `offer_at` does.
+_REFRESH = """
+WITH RECURSIVE chosen AS MATERIALIZED (
+    SELECT * FROM catalog_product
+    WHERE id = ANY(%(ids)s) AND status = 'ACTIVE' AND published_at IS NOT NULL
+),
+climb (leaf_id, next_id, slugs, names) AS (
+    SELECT c.id, c.parent_id, ARRAY[c.slug::text], c.name::text
+    FROM catalog_category c WHERE c.id IN (SELECT category_id FROM chosen)
+    UNION ALL
+    SELECT climb.leaf_id, c.parent_id, c.slug::text || climb.slugs, c.name || ' ' || climb.names
+    FROM climb JOIN catalog_category c ON c.id = climb.next_id
+),
+shelf AS (
+    SELECT c.id, c.slug, c.name, climb.slugs, climb.names
+    FROM climb JOIN catalog_category c ON c.id = climb.leaf_id WHERE climb.next_id IS NULL
+),
+live AS MATERIALIZED (
+    SELECT v.* FROM catalog_variant v JOIN chosen ON chosen.id = v.product_id WHERE v.is_active
+),
+offer AS (
+    SELECT DISTINCT ON (p.variant_id, p.currency)
+        live.product_id, p.currency, p.amount_minor,
+        coalesce(p.compare_at_minor, base.amount_minor) AS compare_at_minor
+    FROM live
+    JOIN catalog_price p ON p.variant_id = live.id
+    LEFT JOIN catalog_price base ON base.variant_id = p.variant_id
+        AND base.currency = p.currency AND base.starts_at IS NULL AND base.ends_at IS NULL
+        AND base.id <> p.id AND base.amount_minor > p.amount_minor
+    WHERE (p.starts_at IS NULL OR p.starts_at <= %(now)s)
+      AND (p.ends_at IS NULL OR p.ends_at > %(now)s)
+    ORDER BY p.variant_id, p.currency, (p.starts_at IS NULL AND p.ends_at IS NULL)
+),
+cost AS (
+    SELECT product_id, currency, min(amount_minor) AS lowest, max(amount_minor) AS highest,
+        (array_agg(compare_at_minor ORDER BY amount_minor, compare_at_minor DESC NULLS LAST))[1]
+            AS compare_at
+    FROM offer GROUP BY product_id, currency
+),
+edge AS (
+    SELECT live.product_id, min(moment) AS next_at
+    FROM live JOIN catalog_price p ON p.variant_id = live.id,
+        LATERAL (VALUES (p.starts_at), (p.ends_at)) AS moments (moment)
+    WHERE moment > %(now)s GROUP BY live.product_id
+),
+stock AS (
+    SELECT product_id,
+        CASE WHEN bool_or(availability_state = 'in_stock') THEN 'in_stock'
+             WHEN bool_or(availability_state = 'low_stock') THEN 'low_stock'
+             WHEN bool_or(availability_state = 'backorder') THEN 'backorder'
+             ELSE 'out_of_stock' END AS state,
+        least(10, sum(availability_quantity)) AS quantity,
+        string_agg(sku, ' ' ORDER BY position, id) AS skus
+    FROM live GROUP BY product_id
+),
+named AS (
+    SELECT product_id, name, position,
+        row_number() OVER (PARTITION BY product_id ORDER BY position, id) AS place
+    FROM catalog_productoption WHERE product_id IN (SELECT id FROM chosen)
+),
+answered AS (
+    SELECT live.product_id, named.place, named.name, live.option_values[named.place] AS value,
+        min(live.position) AS rank
+    FROM live JOIN named ON named.product_id = live.product_id
+    WHERE live.option_values[named.place] IS NOT NULL
+    GROUP BY 1, 2, 3, 4
+),
+choice AS (
+    SELECT product_id,
+        array_agg(name || '=' || value ORDER BY place, rank, value) AS options,
+        array_agg(lower(name || '=' || value) ORDER BY place, rank, value) AS option_keys,
+        string_agg(value, ' ' ORDER BY place, rank, value) AS answers
+    FROM answered GROUP BY product_id
+),
+fresh AS MATERIALIZED (
+    SELECT chosen.id AS product_id, cost.currency, chosen.slug, chosen.title,
+        left(regexp_replace(normalize(lower(chosen.title), NFKD),
+            '[\\u0300-\\u036f]', '', 'g'), 255) AS title_key,
+        chosen.vendor,
+        coalesce(shelf.slug, '') AS category_slug, coalesce(shelf.name, '') AS category_name,
+        coalesce(shelf.slugs, '{}')::varchar[] AS category_path, chosen.tags,
+        coalesce(choice.options, '{}')::varchar[] AS options,
+        coalesce(choice.option_keys, '{}')::varchar[] AS option_keys,
+        coalesce(picture.url, '') AS image_url, coalesce(picture.file, '') AS image_file,
+        cost.lowest AS min_price_minor, cost.highest AS max_price_minor,
+        cost.compare_at AS compare_at_minor,
+        stock.state AS availability_state, stock.quantity::smallint AS availability_quantity,
+        stock.state IN ('in_stock', 'low_stock') AS in_stock,
+        chosen.popularity, chosen.published_at,
+        least(edge.next_at, CASE WHEN chosen.published_at > %(now)s THEN chosen.published_at END)
+            AS refresh_at,
+        setweight(to_tsvector('english', chosen.title), 'A')
+            || setweight(to_tsvector('english', stock.skus), 'A')
+            || setweight(to_tsvector('english', concat_ws(' ', chosen.vendor, chosen.product_type,
+                array_to_string(chosen.tags, ' '), shelf.names)), 'B')
+            || setweight(to_tsvector('english', coalesce(choice.answers, '')), 'C')
+            || setweight(to_tsvector('english', left(chosen.description_html, 50000)), 'D')
+            AS search,
+        left(lower(concat_ws(' ', chosen.title, chosen.vendor, chosen.product_type,
+            array_to_string(chosen.tags, ' '))), 2000) AS words
+    FROM chosen
+    JOIN cost ON cost.product_id = chosen.id
+    JOIN stock ON stock.product_id = chosen.id
+    LEFT JOIN shelf ON shelf.id = chosen.category_id
+    LEFT JOIN edge ON edge.product_id = chosen.id
+    LEFT JOIN choice ON choice.product_id = chosen.id
+    LEFT JOIN LATERAL (
+        SELECT url, file FROM catalog_productimage i WHERE i.product_id = chosen.id
+        ORDER BY i.position, i.id LIMIT 1
+    ) picture ON true
+),
+gone AS (
+    DELETE FROM catalog_productlisting old
+    WHERE old.product_id = ANY(%(ids)s) AND NOT EXISTS (
+        SELECT FROM fresh
+        WHERE fresh.product_id = old.product_id AND fresh.currency = old.currency)
+)
+INSERT INTO catalog_productlisting AS old (
+    product_id, currency, slug, title, title_key, vendor, category_slug, category_name,
+    category_path, tags, options, option_keys, image_url, image_file, min_price_minor,
+    max_price_minor, compare_at_minor, availability_state, availability_quantity, in_stock,
+    popularity, published_at, refresh_at, search, words)
+SELECT * FROM fresh ORDER BY product_id, currency
+ON CONFLICT (product_id, currency) DO UPDATE SET (
+    slug, title, title_key, vendor, category_slug, category_name,
+    category_path, tags, options, option_keys, image_url, image_file, min_price_minor,
+    max_price_minor, compare_at_minor, availability_state, availability_quantity, in_stock,
+    popularity, published_at, refresh_at, search, words
+) = (
+    excluded.slug, excluded.title, excluded.title_key, excluded.vendor, excluded.category_slug,
+    excluded.category_name, excluded.category_path, excluded.tags, excluded.options,
+    excluded.option_keys, excluded.image_url, excluded.image_file, excluded.min_price_minor,
+    excluded.max_price_minor, excluded.compare_at_minor, excluded.availability_state,
+    excluded.availability_quantity, excluded.in_stock, excluded.popularity,
+    excluded.published_at, excluded.refresh_at, excluded.search, excluded.words)
+WHERE (
+    old.slug, old.title, old.title_key, old.vendor, old.category_slug, old.category_name,
+    old.category_path, old.tags, old.options, old.option_keys, old.image_url, old.image_file,
+    old.min_price_minor, old.max_price_minor, old.compare_at_minor, old.availability_state,
+    old.availability_quantity, old.in_stock, old.popularity, old.published_at, old.refresh_at,
+    old.search, old.words
+) IS DISTINCT FROM (
+    excluded.slug, excluded.title, excluded.title_key, excluded.vendor, excluded.category_slug,
+    excluded.category_name, excluded.category_path, excluded.tags, excluded.options,
+    excluded.option_keys, excluded.image_url, excluded.image_file, excluded.min_price_minor,
+    excluded.max_price_minor, excluded.compare_at_minor, excluded.availability_state,
+    excluded.availability_quantity, excluded.in_stock, excluded.popularity,
+    excluded.published_at, excluded.refresh_at, excluded.search, excluded.words)
+"""
+
+
+@transaction.atomic
+def refresh_listing(*, product_ids: Collection[int], now: datetime) -> None:
+    """Make the listing of these products what their tables say at `now`, and drop cached copies.
+
+    Joins the caller's transaction; call it after every other change. Safe to repeat. Two
+    statements for each thousand products.
+    """
+    ids = sorted(set(product_ids))
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
+        # Locked first, in a statement of its own: who waits here for another change of the same
+        # product then reads what that change has committed, and does not bury it.
+        list(Product.objects.filter(pk__in=batch).locked().values_list("pk"))
+        with connection.cursor() as cursor:
+            cursor.execute(_REFRESH, {"ids": batch, "now": now})
+    forget_on_commit(product_ids=ids)
+
+
+def forget_on_commit(*, product_ids: Collection[int], also: Collection[str] = ()) -> None:
+    """Drop what caches hold of these products once the transaction commits.
+
+    `also` are slugs that they had before.
+    """
+    if not product_ids:
+        return
+    slugs = list(Product.objects.filter(pk__in=product_ids).values_list("slug", flat=True))
+    variant_ids = list(Variant.objects.filter(product__in=product_ids).values_list("pk", flat=True))
+    transaction.on_commit(partial(forget_products, [*product_ids, *slugs, *also]))
+    transaction.on_commit(partial(forget_cards, variant_ids))
+    transaction.on_commit(forget_tree)
+
+
+def rebuild_listing(*, now: datetime) -> int:
+    """Make the whole listing anew beside the shop's work, and return how many products it read.
+
+    In batches, each its own transaction: lists stay whole throughout. Safe to stop and repeat.
+    """
+    seen = 0
+    last = 0
+    while batch := list(
+        Product.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]
+    ):
+        refresh_listing(product_ids=batch, now=now)
+        seen += len(batch)
+        last = batch[-1]
+    return seen
+
+
+@transaction.atomic
+def refresh_due(*, now: datetime) -> int:
+    """Carry out what the clock has decided: price windows that began or ended, publications.
+
+    Appends to the price history at the moment of each change, and returns how many products were
+    due. Safe to repeat, and to run late: the history is right all the same.
+    """
+    due = set(
+        ProductListing.objects.filter(refresh_at__lte=now).values_list("product_id", flat=True)
+    )
+    # A product that had no price at all until its window began has no row that could be due.
+    due |= set(
+        Price.objects.filter(
+            Q(ends_at__isnull=True) | Q(ends_at__gt=now),
+            ~Exists(
+                ProductListing.objects.filter(
+                    product=OuterRef("variant__product"), currency=OuterRef("currency")
+                )
+            ),
+            starts_at__lte=now,
+            variant__is_active=True,
+            variant__product__status=Product.Status.ACTIVE,
+            variant__product__published_at__isnull=False,
+        ).values_list("variant__product_id", flat=True)
+    )
+    if not due:
+        return 0
+    variant_ids = list(Variant.objects.filter(product__in=due).values_list("pk", flat=True))
+    append_price_history(variant_ids=variant_ids, now=now, with_edges=True)
+    refresh_listing(product_ids=due, now=now)
+    return len(due)
