@@ -101,11 +101,6 @@ class Stock(models.Model):
     def __str__(self) -> str:
         return f"stock {self.pk}"
 
-    @property
-    def available(self) -> int:
-        """Units that could be promised now, back-orders included."""
-        return self.on_hand + self.backorder_limit - self.reserved
-
 
 class Reservation(models.Model):
     """Units of one stock that are promised to `reference`, which means nothing to inventory.

@@ -11,6 +11,7 @@ from inventory.selectors.levels import (
     shown_levels,
     shown_to_shoppers,
     stock_levels,
+    stock_rows,
     warehouse_of,
 )
 from inventory.selectors.reconciliation import CHECKS, Drift, drifted_stock
@@ -29,5 +30,6 @@ __all__ = [
     "shown_levels",
     "shown_to_shoppers",
     "stock_levels",
+    "stock_rows",
     "warehouse_of",
 ]

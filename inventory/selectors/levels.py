@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import F, Min, QuerySet, Sum
-from django.db.models.expressions import CombinedExpression
+from django.db.models import F, Min, OuterRef, QuerySet, Subquery, Sum
 
+from accounts.models import User
 from catalog.models import AvailabilityState
 from inventory import store
 from inventory.errors import UnknownWarehouse
@@ -102,7 +103,7 @@ def available_units_now(variant_ids: Collection[int]) -> dict[int, int]:
     return dict(
         Stock.objects.filter(variant_id__in=variant_ids, warehouse__is_active=True)
         .values_list("variant_id")
-        .annotate(units=Sum(_available()))
+        .annotate(units=Sum(F("on_hand") + F("backorder_limit") - F("reserved")))
     )
 
 
@@ -136,14 +137,66 @@ def expired_references(now: datetime, *, limit: int = 500) -> list[str]:
 
 
 def stock_levels() -> QuerySet[Stock]:
-    """Return every stock with its variant, its warehouse, and `available_now` in units."""
-    return Stock.objects.select_related("variant", "warehouse").annotate(available_now=_available())
+    """Return every stock with its variant, its warehouse and its `available` units on hand.
+
+    `available` is what is on hand and promised to nobody; less than 0 when more is promised, as
+    back-orders.
+    """
+    return Stock.objects.select_related("variant", "warehouse").annotate(
+        available=F("on_hand") - F("reserved")
+    )
 
 
-def movements() -> QuerySet[StockMovement]:
-    """Return the ledger with the variant and the warehouse of each row."""
-    return StockMovement.objects.select_related("stock__variant", "stock__warehouse")
+def stock_rows(
+    *, sku: str | None = None, warehouse: str | None = None, below: int | None = None
+) -> QuerySet[Stock, dict[str, Any]]:
+    """Return stock as rows for staff: of one SKU or warehouse, or with few units available."""
+    found = Stock.objects.all()
+    if sku is not None:
+        found = found.filter(variant__sku=sku)
+    if warehouse is not None:
+        found = found.filter(warehouse__code=warehouse)
+    if below is not None:
+        found = found.filter(on_hand__lt=F("reserved") + below)
+    return found.values(
+        "id",
+        "variant_id",
+        "on_hand",
+        "reserved",
+        "backorder_limit",
+        "low_at",
+        sku=F("variant__sku"),
+        code=F("warehouse__code"),
+        available=F("on_hand") - F("reserved"),
+    )
 
 
-def _available() -> CombinedExpression:
-    return F("on_hand") + F("backorder_limit") - F("reserved")
+def movements(
+    *,
+    sku: str | None = None,
+    warehouse: str | None = None,
+    kind: str | None = None,
+    cause: str | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+) -> QuerySet[StockMovement]:
+    """Return the ledger with the variant and the warehouse of each row.
+
+    `actor` is how the account that did it is known outside; null when it was the shop itself.
+    """
+    found = StockMovement.objects.select_related("stock__variant", "stock__warehouse").annotate(
+        actor=Subquery(User.objects.filter(pk=OuterRef("actor_id")).values("public_id")[:1])
+    )
+    if sku is not None:
+        found = found.filter(stock__variant__sku=sku)
+    if warehouse is not None:
+        found = found.filter(stock__warehouse__code=warehouse)
+    if kind is not None:
+        found = found.filter(kind=kind)
+    if cause is not None:
+        found = found.filter(cause=cause)
+    if after is not None:
+        found = found.filter(happened_at__gte=after)
+    if before is not None:
+        found = found.filter(happened_at__lt=before)
+    return found

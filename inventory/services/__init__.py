@@ -8,8 +8,18 @@ from inventory.services.adjustments import (
     set_stock_terms,
     write_off,
 )
-from inventory.services.availability import announce_availability, record_availability
-from inventory.services.receipts import ReceiptLine, receive_stock, return_stock
+from inventory.services.availability import (
+    announce_availability,
+    announce_warehouse,
+    record_availability,
+)
+from inventory.services.receipts import (
+    ReceiptLine,
+    SkuLine,
+    receive_skus,
+    receive_stock,
+    return_stock,
+)
 from inventory.services.stock import (
     StockLine,
     commit_stock,
@@ -21,12 +31,15 @@ from inventory.services.stock import (
 __all__ = [
     "Adjustment",
     "ReceiptLine",
+    "SkuLine",
     "StockLine",
     "StockTerms",
     "adjust_many",
     "adjust_stock",
     "announce_availability",
+    "announce_warehouse",
     "commit_stock",
+    "receive_skus",
     "receive_stock",
     "record_availability",
     "refuse_short_lines",

@@ -1,11 +1,14 @@
 """What shoppers are told about stock, kept in step with the counters."""
 
 from collections.abc import Collection
+from functools import partial
 
 from django.db import transaction
 
 from catalog import services as catalog
 from catalog.models import Variant
+from inventory import store
+from inventory.models import Stock
 from inventory.selectors import shown_levels
 from shop.outbox.services import publish
 
@@ -23,6 +26,16 @@ def announce_availability(*, variant_ids: Collection[int]) -> None:
             key=f"variant:{part[0]}",
             payload={"variant_ids": part, "v": 1},
         )
+
+
+@transaction.atomic
+def announce_warehouse(*, warehouse_id: int) -> None:
+    """Have the catalogue told of everything in a warehouse that began or ceased to sell."""
+    variant_ids = list(
+        Stock.objects.filter(warehouse_id=warehouse_id).values_list("variant_id", flat=True)
+    )
+    transaction.on_commit(partial(store.forget_units, variant_ids))
+    announce_availability(variant_ids=variant_ids)
 
 
 @transaction.atomic

@@ -1,5 +1,6 @@
 """Stock that comes in: receipts, and units that come back."""
 
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from catalog.models import Variant
 from inventory.errors import StockOutOfRange, UnknownSku
 from inventory.models import MOST_UNITS, Reservation, StockMovement
 from inventory.selectors import default_warehouse, warehouse_of
@@ -19,6 +21,14 @@ class ReceiptLine:
     """Units of one variant that came in."""
 
     variant_id: int
+    quantity: int  # units, at least 1
+
+
+@dataclass(frozen=True, slots=True)
+class SkuLine:
+    """Units of one SKU that came in."""
+
+    sku: str
     quantity: int  # units, at least 1
 
 
@@ -50,6 +60,47 @@ def receive_stock(
         reason=reason,
         now=now,
         actor_id=actor_id,
+    )
+
+
+@transaction.atomic
+def receive_skus(
+    *,
+    lines: Iterable[SkuLine],
+    warehouse: str,
+    reference: str | None,
+    reason: str,
+    now: datetime,
+    actor_id: int | None = None,
+) -> list[StockMovement]:
+    """Receive goods by SKU, as a delivery note has them; return the ledger rows of the receipt.
+
+    With a `reference` (the number of the note) safe to repeat: the rows that were first written
+    are returned. Without one, each call counts. Joins the caller's transaction.
+
+    Raises UnknownWarehouse, UnknownSku, StockOutOfRange.
+    """
+    lines = list(lines)
+    skus = {line.sku for line in lines}
+    variant_of = dict(Variant.objects.filter(sku__in=skus).values_list("sku", "pk"))
+    if unknown := skus - variant_of.keys():
+        raise UnknownSku("Some of these SKUs do not exist.", skus=sorted(unknown))
+    cause = f"receipt:{reference or uuid.uuid4()}"
+    receive_stock(
+        lines=[ReceiptLine(variant_of[line.sku], line.quantity) for line in lines],
+        warehouse=warehouse,
+        cause=cause,
+        reason=reason,
+        now=now,
+        actor_id=actor_id,
+    )
+    return list(
+        StockMovement.objects.filter(
+            cause=cause,
+            kind=StockMovement.Kind.RECEIPT,
+            stock__warehouse__code=warehouse,
+            stock__variant_id__in=variant_of.values(),
+        ).order_by("id")
     )
 
 

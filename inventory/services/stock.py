@@ -317,7 +317,7 @@ def _hold(taken: Mapping[int, int], *, reference: str, expires_at: datetime, now
         earlier, is_released = cursor.fetchone()
     if is_released:
         raise ReservationOver("Reserve again under a new reference.", reference=reference)
-    return earlier == 0
+    return not earlier
 
 
 def _refuse_if_short(wanted: Mapping[int, int], reference: str) -> bool:

@@ -1,0 +1,123 @@
+"""Shapes of what staff ask and are told about stock."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from inventory.models import MOST_UNITS, StockMovement
+from shop.http.serializers import ListQuery, RequestSerializer
+
+MOST_LINES = 100  # of one receipt
+
+
+class UnitsField(serializers.IntegerField):
+    """A whole number in JSON: no string, no fraction, no truth value."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
+class TextField(serializers.CharField):
+    """A text in JSON: nothing else is made into one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class StockQuery(ListQuery):
+    sku = serializers.CharField(max_length=255, required=False)
+    warehouse = serializers.CharField(max_length=40, required=False, help_text="Its code.")
+    below = serializers.IntegerField(
+        min_value=-MOST_UNITS,
+        max_value=MOST_UNITS,
+        required=False,
+        help_text="Only stock with fewer units available than this.",
+    )
+
+
+class StockResponse(serializers.Serializer[Any]):
+    sku = serializers.CharField()
+    variant_id = serializers.IntegerField()
+    warehouse = serializers.CharField(source="code", help_text="Its code.")
+    on_hand = serializers.IntegerField()
+    reserved = serializers.IntegerField()
+    available = serializers.IntegerField(
+        help_text="On hand and not reserved; below 0 when back-orders are promised."
+    )
+    backorder_limit = serializers.IntegerField()
+    low_at = serializers.IntegerField()
+
+
+class StockPageResponse(serializers.Serializer[Any]):
+    results = StockResponse(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class AdjustmentRequest(RequestSerializer):
+    sku = TextField(max_length=255)
+    warehouse = TextField(max_length=40, help_text="Its code.")
+    delta = UnitsField(
+        min_value=-MOST_UNITS, max_value=MOST_UNITS, help_text="Units; more or fewer, not 0."
+    )
+    reason = TextField(max_length=500)
+
+    def validate_delta(self, value: int) -> int:
+        if value == 0:
+            raise serializers.ValidationError("This changes nothing.", code="zero")
+        return value
+
+
+class ReceiptLineRequest(RequestSerializer):
+    sku = TextField(max_length=255)
+    quantity = UnitsField(min_value=1, max_value=MOST_UNITS, help_text="Units.")
+
+
+class ReceiptRequest(RequestSerializer):
+    warehouse = TextField(max_length=40, help_text="Its code.")
+    lines = serializers.ListField(child=ReceiptLineRequest(), min_length=1, max_length=MOST_LINES)
+    reference = TextField(
+        max_length=80,
+        required=False,
+        help_text="Number of the delivery note: what came in by it counts once.",
+    )
+    reason = TextField(max_length=500, required=False)
+
+
+class MovementQuery(ListQuery):
+    sku = serializers.CharField(max_length=255, required=False)
+    warehouse = serializers.CharField(max_length=40, required=False, help_text="Its code.")
+    kind = serializers.ChoiceField(choices=StockMovement.Kind.choices, required=False)
+    cause = serializers.CharField(max_length=100, required=False)
+    after = serializers.DateTimeField(required=False, help_text="From this moment on.")
+    before = serializers.DateTimeField(required=False, help_text="Earlier than this moment.")
+
+
+class MovementResponse(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    sku = serializers.CharField(source="stock.variant.sku")
+    variant_id = serializers.IntegerField(source="stock.variant_id")
+    warehouse = serializers.CharField(source="stock.warehouse.code", help_text="Its code.")
+    kind = serializers.ChoiceField(choices=StockMovement.Kind.choices)
+    delta_on_hand = serializers.IntegerField()
+    delta_reserved = serializers.IntegerField()
+    on_hand_after = serializers.IntegerField()
+    reserved_after = serializers.IntegerField()
+    reason = serializers.CharField(allow_blank=True)
+    cause = serializers.CharField(help_text="What brought it about; counts once per kind.")
+    actor = serializers.UUIDField(allow_null=True, help_text="Id of the account that did it.")
+    happened_at = serializers.DateTimeField()
+
+
+class MovementPageResponse(serializers.Serializer[Any]):
+    results = MovementResponse(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class ReceiptResponse(serializers.Serializer[Any]):
+    movements = MovementResponse(many=True)
