@@ -23,6 +23,8 @@ import redis  # noqa: E402
 from django.core.cache import caches  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
 
+from cart.selectors import forget_rules  # noqa: E402
+
 _redis = [
     redis.Redis.from_url(os.environ[role], socket_timeout=10)
     for role in ("REDIS_CARTS_URL", "REDIS_CACHE_URL", "REDIS_LIMITER_URL", "CELERY_BROKER_URL")
@@ -32,10 +34,11 @@ _redis = [
 
 @pytest.fixture(autouse=True)
 def _empty_redis() -> Iterator[None]:
-    """Leave nothing in this worker's Redis databases for the next test."""
+    """Leave nothing in this worker's Redis databases, or remembered of them, for the next test."""
     yield
     for client in _redis:
         client.flushdb()
+    forget_rules()
     caches.close_all()
 
 
@@ -65,7 +68,7 @@ def rabbitmq_url() -> str:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "/e2e/" in str(item.path):
+        if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)
             # One shop for all of them: they run one after the other in the same worker.
             item.add_marker(pytest.mark.xdist_group("e2e"))

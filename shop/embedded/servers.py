@@ -85,6 +85,10 @@ class Servers:
             server.stop()
         self.started.clear()
 
+    @property
+    def runs_database(self) -> bool:
+        return any(isinstance(server, Postgres) for server in self.started)
+
     def find_ended(self) -> str | None:
         """Return what ended by itself, if any of them did."""
         for server in self.started:

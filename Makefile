@@ -1,0 +1,95 @@
+# Everything that is done with this shop, by name. `make run` and `make test` need Python 3.11+ alone.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --no-deps
+MANAGE := $(BIN)/python manage.py
+# Workers of the test run: one a core.
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check lint format types imports migrations openapi bench load demo \
+        replay shell lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.dev ## Make .venv and install everything from the lock, with hashes
+
+run: $(VENV)/.run ## Run the shop on http://127.0.0.1:$$PORT (8000); Ctrl-C stops all of it
+	@$(MANAGE) up
+
+test: $(VENV)/.dev ## Run every test on servers of its own (ARGS="-k cart" for some)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+check: lint types imports migrations openapi test ## All that CI does
+
+lint: $(VENV)/.dev ## Style and likely mistakes
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(VENV)/.dev ## Mend what can be mended by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(VENV)/.dev ## Types, strictly
+	@SHOP_ENV=test $(BIN)/mypy
+
+imports: $(VENV)/.dev ## Apps import downwards and by their doors only
+	@$(BIN)/lint-imports --no-cache --verbose 2>&1 | tail -n 12; $(BIN)/lint-imports --no-cache > /dev/null
+
+migrations: $(VENV)/.dev ## Models and migrations agree
+	@SHOP_ENV=test $(MANAGE) makemigrations --check --dry-run
+
+openapi: $(VENV)/.dev ## Write docs/openapi.yaml; in CI, fail where that changes it
+	@SHOP_ENV=test $(MANAGE) spectacular --file $(VENV)/openapi.yaml --fail-on-warn
+	@if [ -n "$(CI)" ]; then diff -u docs/openapi.yaml $(VENV)/openapi.yaml; \
+	else cp $(VENV)/openapi.yaml docs/openapi.yaml; fi
+
+bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
+	@$(BIN)/python -m tests.load.bench
+
+load: $(VENV)/.dev ## Shoppers by the dozen against a shop of its own
+	@$(BIN)/python -m tests.load.scenarios
+
+demo: $(VENV)/.run ## Bring the demo catalogue back to how it was
+	@$(MANAGE) load_demo --reset
+
+replay: $(VENV)/.run ## Replay a wholesaler's invoices (HISTORY=file) and reconcile
+	@test -n "$(HISTORY)" || { echo "make replay HISTORY=path-to-online-retail-csv"; exit 2; }
+	@$(MANAGE) replay_history "$(HISTORY)" --format online_retail_csv
+	@$(MANAGE) sales_report --by month --format csv
+	@$(MANAGE) reconcile_inventory
+
+shell: $(VENV)/.run ## A Python shell with the shop in it
+	@$(MANAGE) shell
+
+lock: $(VENV)/.dev ## Pin what requirements*.txt allow, with hashes
+	@for file in requirements requirements-dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    $$file.txt --output-file $$file.lock || exit 1; \
+	done
+
+clean: ## Remove .venv, caches and the local shop's data
+	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+	  .schemathesis htmlcov .coverage staticfiles
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: done again only when a lock changes. What developing needs includes what running needs.
+$(VENV)/.run: requirements.lock | $(BIN)/python
+	@echo "Installing from requirements.lock …"
+	@$(PIP) -r requirements.lock
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock | $(BIN)/python
+	@echo "Installing from requirements-dev.lock …"
+	@$(PIP) -r requirements-dev.lock
+	@touch $@ $(VENV)/.run
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
+	  echo "shop: Python 3.11 or later is needed; $(PYTHON) is not. Set it: make PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "shop: $(PYTHON) cannot make a venv (Debian: apt-get install python3-venv)." >&2; exit 1; }

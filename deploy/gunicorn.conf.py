@@ -1,0 +1,38 @@
+"""How gunicorn serves the shop, here and in production. Numbers: docs/operations/runbook.md."""
+
+import gc
+import os
+
+from prometheus_client import multiprocess
+
+bind = os.environ.get("SHOP_BIND") or f"0.0.0.0:{os.environ.get('PORT', '8000')}"
+worker_class = "gthread"
+workers = int(os.environ.get("SHOP_WEB_WORKERS") or 2)
+threads = int(os.environ.get("SHOP_WEB_THREADS") or 4)
+reuse_port = True
+preload_app = True
+# Longer than a load balancer's own, so that it is never surprised by a closed connection.
+keepalive = 75
+timeout = 30
+graceful_timeout = int(os.environ.get("SHOP_GRACEFUL_SECONDS") or 25)
+max_requests = 20_000
+max_requests_jitter = 2_000
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
+control_socket_disable = True
+# Requests are logged by the shop itself, with their ids.
+accesslog = None
+loglevel = os.environ.get("SHOP_GUNICORN_LOG_LEVEL") or "info"
+limit_request_line = 8190
+limit_request_fields = 100
+
+
+def when_ready(server):
+    """Keep what was loaded before the fork out of the workers' garbage collection."""
+    gc.collect()
+    gc.freeze()
+
+
+def child_exit(server, worker):
+    """Drop a dead worker's gauges from /metrics."""
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        multiprocess.mark_process_dead(worker.pid)
