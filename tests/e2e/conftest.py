@@ -8,6 +8,8 @@ import pytest
 
 from tests.shop_process import RunningShop, running_shop
 
+ShopRun = RunningShop  # the name that journeys know it by
+
 
 @pytest.fixture(scope="session")
 def shop_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
