@@ -182,6 +182,9 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     options=(
         f"-c statement_timeout={_statement_ms} -c lock_timeout={_lock_ms}"
         f" -c idle_in_transaction_session_timeout={_idle_ms}"
+        # Search by trigrams: the default of 0.6 misses most single typos, and an index scan takes
+        # the threshold from the session. The planner compiles nothing that pays for short queries.
+        " -c pg_trgm.word_similarity_threshold=0.3 -c jit=off"
     ),
 )
 if SHOP_PROCESS == "web" and env.int("DATABASE_POOL_SIZE", default=4):
