@@ -20,6 +20,16 @@ class WholeNumberField(serializers.IntegerField):
         return value
 
 
+class TextField(serializers.CharField):
+    """A JSON string: a number is not taken for its digits."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if type(data) is not str:
+            self.fail("invalid")
+        value: str = super().to_internal_value(data)
+        return value
+
+
 class CountryField(serializers.CharField):
     """An ISO 3166-1 alpha-2 code, in capitals."""
 
@@ -54,13 +64,13 @@ class QuantityRequest(RequestSerializer):
 class VoucherRequest(RequestSerializer):
     """A voucher to apply."""
 
-    code = serializers.CharField(max_length=64)
+    code = TextField(max_length=64)
 
 
 class MergeRequest(RequestSerializer):
     """The guest's cart to take over."""
 
-    token = serializers.CharField(
+    token = TextField(
         max_length=200,
         required=False,
         help_text="The guest's cart token. May be sent as `X-Cart-Token` instead.",

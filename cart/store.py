@@ -4,7 +4,7 @@ A hash has these fields; any other is left alone and not understood:
 
     s           the shape, "1"; a cart of another shape is as good as absent
     v           the version; it grows with every change and is never used twice, not even by a
-                cart that was lost and begun again, because it follows the clock (milliseconds)
+                cart that was lost and begun again, because it follows the clock (microseconds)
     c           the currency, while there are lines
     a           when it was begun, in seconds
     l:<variant> a line: "<quantity>:<version that brought it>", so that lines keep their order
@@ -286,8 +286,7 @@ local function version()
 end
 
 local function next_version()
-  local milliseconds = seconds * 1000 + math.floor(tonumber(clock[2]) / 1000)
-  local new = math.max(version() + 1, milliseconds)
+  local new = math.max(version() + 1, seconds * 1000000 + tonumber(clock[2]))
   redis.call('HSET', key, 'v', text(new))
   return text(new)
 end

@@ -305,7 +305,7 @@ def _expected(request: Request) -> frozenset[int] | None:
 
 
 def _operation(request: Request) -> str | None:
-    """Name this POST for the cart, so that it is applied once even if its answer was never stored."""
+    """Name this POST for the cart, to be applied once even if its answer was never stored."""
     key = read_idempotency_key(request)
     if key is None:
         return None

@@ -281,7 +281,7 @@ def _put(
     operation: str | None,
 ) -> ShownCart:
     if variant_id > LARGEST_ID:
-        raise _unknown_variant(variant_id)
+        raise _unknown_variant()
     cart_id, token = _cart_id(owner), _token_of(owner)
     is_new_guest = cart_id is None
     if cart_id is None:
@@ -305,7 +305,7 @@ def _put(
         wanted_currency = currency or _currency_of(edited.cart)
         card = variant_cards([variant_id], currency=wanted_currency).get(variant_id)
         if card is None:
-            raise _unknown_variant(variant_id)
+            raise _unknown_variant()
         raise OutOfStock(
             f"{card.sku}: {edited.wanted} wanted, {available} available.",
             lines=[
@@ -324,7 +324,7 @@ def _put(
     shown = _shown(edited.cart, token=token, now=now, units={variant_id: available})
     if _is_missing(variant_id, edited, shown):
         store.undo(cart_id, edited.undo)
-        raise _unknown_variant(variant_id)
+        raise _unknown_variant()
     return shown
 
 
@@ -376,8 +376,8 @@ def _refuse(outcome: Outcome, *, variant_id: int = 0, wanted: int = 0) -> None:
             return
 
 
-def _unknown_variant(variant_id: int) -> VariantNotFound:
-    return VariantNotFound("It is unknown or not for sale.", variant_id=variant_id)
+def _unknown_variant() -> VariantNotFound:
+    return VariantNotFound("It is unknown or not for sale.")
 
 
 def _read(owner: CartOwner) -> StoredCart:

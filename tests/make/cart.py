@@ -1,4 +1,4 @@
-"""Carts, things to put into them, and rules, for tests: valid by default, name only what matters."""
+"""Carts, what goes into them, and rules, for tests: valid by default, name only what matters."""
 
 from datetime import UTC, date, datetime
 from importlib import import_module

@@ -1,0 +1,69 @@
+"""A store of carts that a test may stop, and trips that it may count."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from unittest import mock
+
+import pytest
+from pytest_django import Settings
+from redis.connection import AbstractConnection
+
+from cart.selectors import forget_rules
+from shop.embedded.home import Home
+from shop.embedded.valkey import KEEPS, Valkey
+from shop.redis import limiter
+
+
+class Trips(list[str]):
+    """The commands that went out, one entry for each trip to a Redis."""
+
+
+class CountTrips(Protocol):
+    def __call__(self) -> AbstractContextManager[Trips]: ...
+
+
+@pytest.fixture(autouse=True)
+def _rules_anew() -> Iterator[None]:
+    forget_rules()
+    yield
+    forget_rules()
+
+
+@pytest.fixture
+def count_trips() -> CountTrips:
+    """Return what counts each packet of commands that the carts' or the cache's client sends."""
+
+    limiter_database = limiter().connection_pool.connection_kwargs["db"]
+
+    @contextmanager
+    def counting() -> Iterator[Trips]:
+        trips = Trips()
+        original = AbstractConnection.send_packed_command
+
+        def noted(self: AbstractConnection, command: Any, *args: Any, **kwargs: Any) -> Any:
+            text = b"".join(command) if isinstance(command, list) else command
+            if self.db != limiter_database:
+                trips.append(str(text[:200]))
+            return original(self, command, *args, **kwargs)
+
+        with mock.patch.object(AbstractConnection, "send_packed_command", noted):
+            yield trips
+
+    return counting
+
+
+@pytest.fixture
+def own_store(tmp_path: Path, settings: Settings) -> Iterator[Valkey]:
+    """Give this test a store of carts to itself."""
+    home = Home(tmp_path / "home")
+    home.prepare()
+    server = Valkey(home, "valkey-keep", KEEPS)
+    server.start()
+    try:
+        server.wait()
+        settings.REDIS_CARTS_URL = server.url(0)
+        yield server
+    finally:
+        server.stop()
