@@ -1,0 +1,41 @@
+"""Tables of orders: what was bought, how it was paid, and what came back."""
+
+from orders.models.aftersales import (
+    CreditNote,
+    CreditNoteLine,
+    Refund,
+    RefundLine,
+    Return,
+    ReturnLine,
+)
+from orders.models.history import (
+    AccountAdjustment,
+    Cancellation,
+    CancellationLine,
+    UnstockedWriteOff,
+)
+from orders.models.orders import Channel, LineKind, Order, OrderEvent, OrderLine
+from orders.models.payments import Payment, ProviderEvent
+from orders.models.sandbox import SandboxCharge, SandboxRefund
+
+__all__ = [
+    "AccountAdjustment",
+    "Cancellation",
+    "CancellationLine",
+    "Channel",
+    "CreditNote",
+    "CreditNoteLine",
+    "LineKind",
+    "Order",
+    "OrderEvent",
+    "OrderLine",
+    "Payment",
+    "ProviderEvent",
+    "Refund",
+    "RefundLine",
+    "Return",
+    "ReturnLine",
+    "SandboxCharge",
+    "SandboxRefund",
+    "UnstockedWriteOff",
+]

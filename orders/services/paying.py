@@ -1,0 +1,341 @@
+"""The second and third step: asking the provider, and writing down what it said.
+
+`settle_payment` is the one function that decides what a provider's word means for an order. The
+request, the sweeper, the sandbox's page and, one day, webhooks all end there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+
+from inventory.errors import OutOfStock, ReservationOver
+from inventory.services import commit_stock, release_stock, reserve_stock
+from orders.errors import PaymentNotFound
+from orders.models import Order, OrderEvent, Payment, Refund
+from orders.providers import provider_of
+from orders.providers.base import Outcome, PaymentRequest, PaymentResult
+from orders.services.answers import checkout_answer
+from orders.services.drafts import PlacedOrder
+from orders.services.placing import stock_lines
+from orders.services.states import move_order, move_payment
+from shop import idempotency
+from shop.money import Money
+from shop.outbox.services import publish
+
+# An attempt that was begun may be on its way for so long before somebody else asks again.
+IN_FLIGHT = timedelta(seconds=20)
+# While the payer is away at their bank's page, the provider is asked this often.
+ACTION_POLL = timedelta(seconds=60)
+
+log = structlog.get_logger("orders.paying")
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Where order and payment stand. `is_news`: this call brought them there."""
+
+    order: Order
+    payment: Payment
+    is_news: bool
+
+
+def request_of(payment: Payment) -> PaymentRequest:
+    """Return what the provider is asked for: always the same for one payment."""
+    return PaymentRequest(
+        key=payment.pk,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        token=payment.token,
+    )
+
+
+def claim_payment(payment: Payment, *, now: datetime) -> bool:
+    """Note that the provider is about to be asked, unless the attempt is over or in other hands.
+
+    Nobody is kept from asking at the same time for ever: the key makes it one payment. This only
+    spares the provider, and tells those who come later that money may have moved.
+    """
+    changed = Payment.objects.filter(
+        pk=payment.pk, status__in=[Payment.Status.NEW, Payment.Status.REQUESTED]
+    ).update(
+        status=Payment.Status.REQUESTED,
+        attempts=F("attempts") + 1,
+        requested_at=now,
+        next_attempt_at=now + IN_FLIGHT,
+    )
+    return bool(changed)
+
+
+def pay(payment: Payment, *, now: datetime) -> PaymentResult | None:
+    """Ask the provider to take the money; None when the attempt is over already.
+
+    Never call it in a transaction: it waits for somebody else's machine. Safe to repeat, and safe
+    to be killed in: the provider does it once per payment. Raises ProviderError.
+    """
+    if not claim_payment(payment, now=now):
+        return None
+    return provider_of(payment.provider).pay(request_of(payment))
+
+
+@transaction.atomic
+def settle_payment(
+    *,
+    payment_id: object,
+    result: PaymentResult,
+    now: datetime,
+    known: PlacedOrder | None = None,
+    request_id: str = "",
+) -> Settlement:
+    """Write down what the provider said, with all that follows from it, or nothing.
+
+    Taken: the order is confirmed and its stock leaves. Refused or voided: the order is cancelled
+    and its stock comes free. Too late, for an order that was cancelled meanwhile: the money is
+    given back. Completes the answer of the checkout that began it. Safe to repeat: an attempt
+    that is over stays as it is. Joins the caller's transaction; locks the order, then the payment,
+    then the stock. `known` spares queries to the caller who has just placed the order.
+
+    Raises PaymentNotFound.
+    """
+    payment = Payment.objects.locked().filter(pk=payment_id).first()
+    if payment is None:
+        raise PaymentNotFound("There is no such payment.")
+    order = payment.order
+    if not payment.is_open or (
+        result.outcome is Outcome.REQUIRES_ACTION
+        and payment.status == Payment.Status.REQUIRES_ACTION
+    ):
+        return Settlement(order, payment, is_news=False)
+    _note(payment, result, now=now)
+    match result.outcome:
+        case Outcome.CAPTURED | Outcome.AUTHORIZED:
+            event = _money_came(order, payment, result, now=now)
+        case Outcome.REQUIRES_ACTION:
+            event = _payer_must_act(order, payment, now=now)
+        case Outcome.DECLINED:
+            event = end_unpaid(
+                order, payment, Payment.Status.DECLINED, now=now, detail=payment.failure_code
+            )
+        case Outcome.VOIDED:
+            event = end_unpaid(order, payment, Payment.Status.VOIDED, now=now)
+    _complete_answer(order, payment, known=known, event=event, request_id=request_id)
+    return Settlement(order, payment, is_news=True)
+
+
+@transaction.atomic
+def give_up_payment(*, payment_id: object, now: datetime, failure_code: str) -> Settlement:
+    """End an attempt of which the provider has assured that no money moved or will.
+
+    The order is cancelled and its stock comes free. The claim of its idempotency key goes too, so
+    that the same key may try again. Safe to repeat.
+    """
+    payment = Payment.objects.locked().filter(pk=payment_id).first()
+    if payment is None:
+        raise PaymentNotFound("There is no such payment.")
+    if not payment.is_open:
+        return Settlement(payment.order, payment, is_news=False)
+    payment.failure_code = failure_code
+    payment.settled_at = now
+    end_unpaid(payment.order, payment, Payment.Status.FAILED, now=now, detail=failure_code)
+    if payment.idempotency_claim is not None:
+        idempotency.discard(payment.idempotency_claim)
+    return Settlement(payment.order, payment, is_news=True)
+
+
+def end_unpaid(
+    order: Order,
+    payment: Payment,
+    status: Payment.Status,
+    *,
+    now: datetime,
+    detail: str = "",
+) -> OrderEvent:
+    """End a payment that took nothing, and with it the order that waited for it.
+
+    The caller holds their locks, and has set what else there is to know of the payment.
+    """
+    move_payment(payment, status, also=_OUTCOME_FIELDS)
+    paid = Order.PaymentStatus
+    kind = OrderEvent.Kind
+    event, payment_status = {
+        Payment.Status.DECLINED: (kind.PAYMENT_DECLINED, paid.FAILED),
+        Payment.Status.FAILED: (kind.PAYMENT_FAILED, paid.FAILED),
+        Payment.Status.VOIDED: (kind.PAYMENT_VOIDED, paid.VOIDED),
+    }[status]
+    is_pending = order.status == Order.Status.PENDING
+    if is_pending:
+        order.cancelled_at = now
+    noted = move_order(
+        order,
+        event=event,
+        now=now,
+        status=Order.Status.CANCELLED if is_pending else None,
+        payment_status=payment_status,
+        also=["cancelled_at"] if is_pending else [],
+        detail=detail,
+    )
+    if is_pending:
+        release_stock(reference=order.stock_reference, now=now)
+    return noted
+
+
+_OUTCOME_FIELDS = (
+    "provider_reference",
+    "captured_minor",
+    "card_brand",
+    "card_last4",
+    "next_action_url",
+    "failure_code",
+    "next_attempt_at",
+    "settled_at",
+)
+
+
+def _note(payment: Payment, result: PaymentResult, *, now: datetime) -> None:
+    payment.provider_reference = result.reference
+    payment.card_brand = result.card_brand
+    payment.card_last4 = result.card_last4
+    payment.next_action_url = result.next_action_url
+    payment.failure_code = result.failure_code
+    if result.outcome is Outcome.REQUIRES_ACTION:
+        payment.next_attempt_at = now + ACTION_POLL
+    else:
+        payment.next_attempt_at = None
+        payment.settled_at = now
+    if result.outcome is Outcome.CAPTURED:
+        payment.captured_minor = result.amount_minor
+
+
+def _money_came(
+    order: Order, payment: Payment, result: PaymentResult, *, now: datetime
+) -> OrderEvent:
+    taken = result.outcome is Outcome.CAPTURED
+    move_payment(
+        payment,
+        Payment.Status.CAPTURED if taken else Payment.Status.AUTHORIZED,
+        also=_OUTCOME_FIELDS,
+    )
+    told = Money(result.amount_minor, result.currency)
+    asked = Money(payment.amount_minor, payment.currency)
+    if told != asked:
+        # Never paid by the wrong amount: what came goes back, and somebody should look.
+        log.error("payment_amount_differs", order=order.number, payment=str(payment.pk))
+        return _give_back(order, payment, now=now, why=f"Paid {told}, not {asked}")
+    if order.status == Order.Status.CANCELLED:
+        return _give_back(order, payment, now=now, why="Paid after the order had ended")
+    if not _sell(order, now=now):
+        return _give_back(order, payment, now=now, why="Sold out before the money came")
+    order.confirmed_at = now
+    event = move_order(
+        order,
+        event=OrderEvent.Kind.CONFIRMED,
+        now=now,
+        status=Order.Status.CONFIRMED,
+        payment_status=(
+            Order.PaymentStatus.PAID if taken else Order.PaymentStatus.AUTHORIZED
+        ),
+        also=["confirmed_at"],
+    )
+    publish(
+        topic="order.confirmed",
+        key=f"order:{order.pk}",
+        payload={"v": 1, "order_id": order.pk},
+    )
+    return event
+
+
+def _sell(order: Order, *, now: datetime) -> bool:
+    """Let the order's stock leave; False if it was given up and cannot be had again."""
+    try:
+        commit_stock(reference=order.stock_reference, now=now)
+    except ReservationOver:
+        # Nobody but us releases it, and not while the order is pending: still, never oversell.
+        again = f"{order.stock_reference}:again"
+        try:
+            reserve_stock(
+                lines=stock_lines(list(order.lines.all())),
+                reference=again,
+                expires_at=now,
+                now=now,
+                country=order.country,
+            )
+        except OutOfStock:
+            return False
+        commit_stock(reference=again, now=now)
+    return True
+
+
+def _give_back(order: Order, payment: Payment, *, now: datetime, why: str) -> OrderEvent:
+    """Cancel the order if it is not yet, and have the sweeper return the money that came."""
+    is_pending = order.status == Order.Status.PENDING
+    if is_pending:
+        order.cancelled_at = now
+        order.cancel_reason = why
+    event = move_order(
+        order,
+        event=OrderEvent.Kind.PAYMENT_LATE,
+        now=now,
+        status=Order.Status.CANCELLED if is_pending else None,
+        payment_status=(
+            Order.PaymentStatus.PAID if payment.captured_minor else Order.PaymentStatus.VOIDED
+        ),
+        also=["cancelled_at", "cancel_reason"] if is_pending else [],
+        detail=why,
+    )
+    if is_pending:
+        release_stock(reference=order.stock_reference, now=now)
+    if payment.captured_minor:
+        Refund.objects.get_or_create(
+            reference=f"payment:{payment.pk}",
+            defaults={
+                "order": order,
+                "payment": payment,
+                "amount_minor": payment.captured_minor,
+                "currency": payment.currency,
+                "reason": why,
+                "next_attempt_at": now,
+                "created_at": now,
+            },
+        )
+    return event
+
+
+def _payer_must_act(order: Order, payment: Payment, *, now: datetime) -> OrderEvent:
+    move_payment(payment, Payment.Status.REQUIRES_ACTION, also=_OUTCOME_FIELDS)
+    return OrderEvent.objects.create(
+        order=order, kind=OrderEvent.Kind.ACTION_REQUIRED, happened_at=now
+    )
+
+
+def _complete_answer(
+    order: Order,
+    payment: Payment,
+    *,
+    known: PlacedOrder | None,
+    event: OrderEvent,
+    request_id: str,
+) -> None:
+    """Store the answer of the checkout that began this, in the transaction that makes it true."""
+    if payment.idempotency_claim is None:
+        return
+    if has_ended_unpaid(order, payment):
+        idempotency.discard(payment.idempotency_claim)
+        return
+    lines = known.lines if known else list(order.lines.order_by("position"))
+    events = [*known.events, event] if known else list(order.events.order_by("id"))
+    idempotency.complete(
+        payment.idempotency_claim,
+        checkout_answer(order, payment, lines=lines, events=events, request_id=request_id),
+    )
+
+
+def has_ended_unpaid(order: Order, payment: Payment) -> bool:
+    """Tell whether the order came to its end for another reason than a refused payment.
+
+    That is no answer to keep: with the same key, the buyer may try again.
+    """
+    return (
+        order.status == Order.Status.CANCELLED and payment.status != Payment.Status.DECLINED
+    )

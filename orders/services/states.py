@@ -1,0 +1,118 @@
+"""Which state may follow which, and the only two functions that change one."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from orders.errors import TransitionRefused
+from orders.models import Order, OrderEvent, Payment
+
+_Order = Order.Status
+_Paid = Order.PaymentStatus
+_Sent = Order.FulfillmentStatus
+_Payment = Payment.Status
+
+Edges = Mapping[str, frozenset[str]]
+
+ORDER_EDGES: Edges = {
+    _Order.PENDING: frozenset({_Order.CONFIRMED, _Order.CANCELLED}),
+    _Order.CONFIRMED: frozenset({_Order.COMPLETED, _Order.CANCELLED}),
+    _Order.COMPLETED: frozenset(),
+    _Order.CANCELLED: frozenset(),
+}
+# A cancelled order may still learn of its money: that it was never taken, or must go back.
+PAYMENT_STATUS_EDGES: Edges = {
+    _Paid.PENDING: frozenset({_Paid.AUTHORIZED, _Paid.PAID, _Paid.FAILED, _Paid.VOIDED}),
+    _Paid.AUTHORIZED: frozenset({_Paid.PAID, _Paid.VOIDED, _Paid.FAILED}),
+    _Paid.PAID: frozenset({_Paid.PARTIALLY_REFUNDED, _Paid.REFUNDED}),
+    _Paid.PARTIALLY_REFUNDED: frozenset({_Paid.REFUNDED}),
+    _Paid.REFUNDED: frozenset(),
+    _Paid.FAILED: frozenset(),
+    _Paid.VOIDED: frozenset(),
+}
+FULFILLMENT_EDGES: Edges = {
+    _Sent.UNFULFILLED: frozenset({_Sent.PARTIALLY_FULFILLED, _Sent.FULFILLED}),
+    _Sent.PARTIALLY_FULFILLED: frozenset({_Sent.FULFILLED, _Sent.RETURNED}),
+    _Sent.FULFILLED: frozenset({_Sent.RETURNED}),
+    _Sent.RETURNED: frozenset(),
+}
+_OUTCOMES = frozenset(
+    {
+        _Payment.REQUIRES_ACTION,
+        _Payment.AUTHORIZED,
+        _Payment.CAPTURED,
+        _Payment.DECLINED,
+        _Payment.FAILED,
+        _Payment.VOIDED,
+    }
+)
+PAYMENT_EDGES: Edges = {
+    _Payment.NEW: _OUTCOMES | {_Payment.REQUESTED},
+    _Payment.REQUESTED: _OUTCOMES,
+    _Payment.REQUIRES_ACTION: _OUTCOMES - {_Payment.REQUIRES_ACTION},
+    _Payment.AUTHORIZED: frozenset({_Payment.CAPTURED, _Payment.VOIDED}),
+    _Payment.CAPTURED: frozenset(),
+    _Payment.DECLINED: frozenset(),
+    _Payment.FAILED: frozenset(),
+    _Payment.VOIDED: frozenset(),
+}
+
+
+def move_order(
+    order: Order,
+    *,
+    event: OrderEvent.Kind,
+    now: datetime,
+    status: Order.Status | None = None,
+    payment_status: Order.PaymentStatus | None = None,
+    fulfillment_status: Order.FulfillmentStatus | None = None,
+    also: Sequence[str] = (),
+    detail: str = "",
+    actor_id: int | None = None,
+) -> OrderEvent:
+    """Change the order's states along their edges, save it, and note the event.
+
+    The caller holds the order's lock. `also` names other fields that it has set. A state that is
+    not given, or is the present one, stays. Raises TransitionRefused before anything is written.
+    """
+    wanted = (
+        ("status", status, ORDER_EDGES),
+        ("payment_status", payment_status, PAYMENT_STATUS_EDGES),
+        ("fulfillment_status", fulfillment_status, FULFILLMENT_EDGES),
+    )
+    changed = ["version", *also]
+    for field, state, edges in wanted:
+        present = getattr(order, field)
+        if state is None or state == present:
+            continue
+        require_edge(edges, field, present, state)
+        changed.append(field)
+    for field, state, _ in wanted:
+        if field in changed and state is not None:
+            setattr(order, field, state)
+    order.version += 1
+    order.save(update_fields=changed)
+    return OrderEvent.objects.create(
+        order=order, kind=event, happened_at=now, detail=detail, actor_id=actor_id
+    )
+
+
+def move_payment(payment: Payment, status: Payment.Status, *, also: Sequence[str] = ()) -> None:
+    """Change the payment's status along its edges and save it, with the other fields `also` set.
+
+    The caller holds the lock of the payment and its order. Raises TransitionRefused.
+    """
+    if payment.status != status:
+        require_edge(PAYMENT_EDGES, "payment", payment.status, status)
+    payment.status = status
+    payment.save(update_fields=["status", *also])
+
+
+def require_edge(edges: Edges, field: str, present: str, wanted: str) -> None:
+    """Raise TransitionRefused unless `wanted` may follow `present`."""
+    if wanted not in edges[present]:
+        raise TransitionRefused(
+            f"{wanted.lower()} cannot follow {present.lower()}.",
+            field=field,
+            state=present.lower(),
+            wanted=wanted.lower(),
+        )
