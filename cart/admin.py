@@ -13,7 +13,7 @@ from cart.services import rules_changed
 from shop.money import Money, is_currency
 
 
-class RuleAdmin(ModelAdmin):  # type: ignore[misc]
+class RuleAdmin(ModelAdmin):
     """A screen whose every change is in force at once."""
 
     def save_related(
@@ -31,14 +31,14 @@ class RuleAdmin(ModelAdmin):  # type: ignore[misc]
         rules_changed()
 
 
-class ShippingMethodInline(TabularInline):  # type: ignore[misc]
+class ShippingMethodInline(TabularInline):
     model = ShippingMethod
     extra = 0
     show_change_link = True
     fields = ["code", "name", "days_min", "days_max", "position", "is_active"]
 
 
-class ShippingRateInline(TabularInline):  # type: ignore[misc]
+class ShippingRateInline(TabularInline):
     model = ShippingRate
     extra = 0
     fields = [

@@ -1,9 +1,8 @@
 """Questions about the rules: what the shop ships where, for how much, and with which tax."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any
 
 import orjson
 from django.db import DEFAULT_DB_ALIAS
@@ -43,6 +42,9 @@ class RateBand:
         if self.free_over_minor is not None and subtotal_minor >= self.free_over_minor:
             return 0
         return self.price_minor
+
+
+_BAND_FIELDS = tuple(field.name for field in fields(RateBand))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +118,14 @@ def forget_rules() -> None:
 def _read_rules() -> bytes:
     """Return the rules as JSON, from the primary."""
     primary = DEFAULT_DB_ALIAS
-    bands: dict[int, list[dict[str, Any]]] = {}
-    for rate in (
+    bands: dict[int, list[tuple[object, ...]]] = {}
+    for method_id, *rate in (
         ShippingRate.objects.using(primary)
         .filter(method__is_active=True)
         .order_by("pk")
-        .values(
-            "method_id",
-            "currency",
-            "price_minor",
-            "free_over_minor",
-            "min_subtotal_minor",
-            "max_subtotal_minor",
-            "min_weight_grams",
-            "max_weight_grams",
-        )
+        .values_list("method_id", *_BAND_FIELDS)
     ):
-        bands.setdefault(rate.pop("method_id"), []).append(rate)
+        bands.setdefault(method_id, []).append(tuple(rate))
     methods = [
         {
             "code": method.code,
@@ -174,13 +167,9 @@ def _rules_from(stored: bytes) -> Rules:
                 countries=frozenset(row["countries"]),
                 days_min=row["days_min"],
                 days_max=row["days_max"],
-                bands=tuple(map(_band, row["bands"])),
+                bands=tuple(RateBand(*band) for band in row["bands"]),
             )
             for row in content["methods"]
         ),
         taxes={key: tuple(spans) for key, spans in taxes.items()},
     )
-
-
-def _band(row: dict[str, Any]) -> RateBand:
-    return RateBand(**row)

@@ -113,6 +113,14 @@ def empty_cart(*, owner: CartOwner, version: int) -> bool:
     return cart_id is not None and store.empty(cart_id, version=version)
 
 
+def empty_cart_by_id(*, cart_id: str, version: int) -> bool:
+    """Do as `empty_cart` does, by a snapshot's `cart_id`: for what runs without the owner.
+
+    Safe to repeat. Raises CartUnavailable.
+    """
+    return bool(cart_id) and store.empty(cart_id, version=version)
+
+
 def show_cart(*, owner: CartOwner, now: datetime) -> ShownCart:
     """Return the cart, priced, renewing its seven days. No cart yet is an empty one, not stored.
 
@@ -469,8 +477,10 @@ def _no_cart(cart_id: str) -> StoredCart:
 
 
 def _currency_of(cart: StoredCart) -> str:
+    if cart.currency is not None and cart.currency in settings.SHOP_CURRENCIES:
+        return cart.currency
     default: str = settings.SHOP_CURRENCY
-    return cart.currency if cart.currency in settings.SHOP_CURRENCIES else default
+    return default
 
 
 def _operation_id(operation: str | None) -> str:

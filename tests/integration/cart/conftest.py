@@ -1,6 +1,6 @@
 """A store of carts that a test may stop, and trips that it may count."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,12 +35,12 @@ def _rules_anew() -> Iterator[None]:
 def count_trips() -> CountTrips:
     """Return what counts each packet of commands that the carts' or the cache's client sends."""
 
-    limiter_database = limiter().connection_pool.connection_kwargs["db"]
+    limiter_database = limiter().get_connection_kwargs()["db"]
 
     @contextmanager
     def counting() -> Iterator[Trips]:
         trips = Trips()
-        original = AbstractConnection.send_packed_command
+        original: Callable[..., Any] = AbstractConnection.send_packed_command
 
         def noted(self: AbstractConnection, command: Any, *args: Any, **kwargs: Any) -> Any:
             text = b"".join(command) if isinstance(command, list) else command

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
@@ -38,7 +38,7 @@ class Shopper:
         response = self.api.generic(
             method,
             path,
-            b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode(),
+            _sent(body),
             content_type="application/json",
             headers=named,
         )
@@ -77,6 +77,12 @@ def signed_in(customer: User) -> Shopper:
     return Shopper(api)
 
 
+def _sent(body: Any) -> Any:
+    if body is None or isinstance(body, bytes):
+        return body or b""
+    return json.dumps(body).encode()
+
+
 def body_of(response: Any) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(response.content)
     return content
@@ -95,8 +101,7 @@ def pounds(amount: str) -> dict[str, str]:
 
 
 def stored_keys() -> list[bytes]:
-    keys: list[bytes] = carts().keys("cart:*")
-    return keys
+    return cast(list[bytes], carts().keys("cart:*"))
 
 
 # --- the whole of it

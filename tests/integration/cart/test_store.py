@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import count
+from typing import cast
 
 import pytest
-import redis
+from redis.crc import key_slot
 
 from cart import store
 from cart.errors import CartUnavailable
+from cart.services import empty_cart_by_id
 from cart.store import MAX_LINES, MAX_QUANTITY, TTL_SECONDS, Edited, Loss, Outcome, StoredCart
 from shop.embedded.valkey import Valkey
 from shop.redis import carts
@@ -56,8 +58,7 @@ def units(cart_id: str = CART) -> dict[int, int]:
 
 
 def raw(cart_id: str = CART) -> dict[bytes, bytes]:
-    content: dict[bytes, bytes] = carts().hgetall(store.cart_key(cart_id))
-    return content
+    return cast(dict[bytes, bytes], carts().hgetall(store.cart_key(cart_id)))
 
 
 def test_adds_set_and_remove_change_one_line() -> None:
@@ -408,6 +409,15 @@ def test_what_does_not_fit_is_told_and_told_again() -> None:
     assert (units()[1], units()[1001]) == (MAX_QUANTITY, 5)
 
 
+def test_a_cart_is_emptied_by_its_id_too() -> None:
+    bought = edit().cart.version
+
+    assert empty_cart_by_id(cart_id=CART, version=bought - 1) is False
+    assert empty_cart_by_id(cart_id=CART, version=bought) is True
+    assert empty_cart_by_id(cart_id="", version=0) is False
+    assert kept().lines == ()
+
+
 def test_a_stale_version_gives_the_guest_cart_back() -> None:
     stale = edit(CART).cart.version
     edit(CART)
@@ -515,7 +525,7 @@ def test_the_last_change_of_a_cart_is_noted_until_it_is_empty() -> None:
 def test_a_cart_and_its_activity_share_a_slot() -> None:
     for cart_id in ("u1", "u2", GUEST):
         cart, activity = store.cart_key(cart_id), store.activity_key(cart_id)
-        assert redis.cluster.key_slot(cart.encode()) == redis.cluster.key_slot(activity.encode())
+        assert key_slot(cart.encode()) == key_slot(activity.encode())
 
 
 def test_each_edit_is_one_trip(count_trips: CountTrips) -> None:
