@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Upper
 from tree_queries.fields import TreeNodeForeignKey
-from tree_queries.models import TreeNode
+from tree_queries.query import TreeQuerySet
 
 
 class AvailabilityState(models.TextChoices):
@@ -48,7 +48,10 @@ def image_address(url: str, file: str) -> str | None:
     return urljoin(f"{settings.SHOP_PUBLIC_URL}/", default_storage.url(file))
 
 
-class Category(TreeNode):
+CategoryManager = models.Manager.from_queryset(TreeQuerySet)
+
+
+class Category(models.Model):
     """A shelf of the shop. Shelves hang below one another; a product stands on one of them.
 
     `catalog.services` writes it: the listing of every product below copies its path.
@@ -63,6 +66,8 @@ class Category(TreeNode):
         default=0, help_text="Among its siblings; smaller comes first."
     )
     description = models.TextField(blank=True)
+
+    objects = CategoryManager()
 
     class Meta:
         verbose_name_plural = "categories"

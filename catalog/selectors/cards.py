@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from catalog.models import Product, ProductImage, ProductOption, Variant, image_address
@@ -69,7 +70,7 @@ def variants_for_sale(
 def _cards_now(
     variant_ids: Collection[int], *, currency: str, now: datetime
 ) -> list[tuple[VariantCard, datetime | None]]:
-    rows = list(_rows(variant_ids, now=now))
+    rows = _rows(variant_ids, now=now)
     prices = prices_of([row["id"] for row in rows]) if rows else {}
     cards = []
     for row in rows:
@@ -103,15 +104,16 @@ def _cards_now(
     return cards
 
 
-def _rows(variant_ids: Collection[int], *, now: datetime) -> QuerySet[Variant, dict[str, object]]:
+def _rows(variant_ids: Collection[int], *, now: datetime) -> list[dict[str, Any]]:
     first_image = ProductImage.objects.filter(product=OuterRef("product")).order_by(
         "position", "id"
     )
-    return (
+    rows = (
         Variant.objects.filter(
-            Q(product__status=Product.Status.ACTIVE, product__published_at__lte=now),
             pk__in=variant_ids,
             is_active=True,
+            product__status=Product.Status.ACTIVE,
+            product__published_at__lte=now,
         )
         .annotate(
             option_names=ArraySubquery(
@@ -144,3 +146,4 @@ def _rows(variant_ids: Collection[int], *, now: datetime) -> QuerySet[Variant, d
         )
         .order_by("id")
     )
+    return list(rows)

@@ -39,7 +39,7 @@ def category_tree(*, now: datetime) -> list[CategoryNode]:
     nodes = {
         category.pk: CategoryNode(category, counts.get(category.slug, 0)) for category in categories
     }
-    roots = []
+    roots: list[CategoryNode] = []
     for category in categories:
         node = nodes[category.pk]
         parent = nodes.get(category.parent_id) if category.parent_id else None

@@ -33,7 +33,7 @@ def offer_at(prices: Iterable[Price], moment: datetime) -> Offer | None:
         ):
             scheduled = price
     if scheduled is None:
-        return base and Offer(base.amount_minor, base.compare_at_minor)
+        return None if base is None else Offer(base.amount_minor, base.compare_at_minor)
     compare_at = scheduled.compare_at_minor
     if compare_at is None and base is not None and base.amount_minor > scheduled.amount_minor:
         compare_at = base.amount_minor

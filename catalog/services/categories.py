@@ -1,5 +1,6 @@
 """The tree of categories: shelves made, renamed and moved."""
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -12,9 +13,11 @@ from catalog.errors import CategoryCycle, InvalidProduct
 from catalog.models import Category, Product
 from catalog.services.listing import refresh_listing
 from catalog.store import forget_tree
+from shop.errors import Busy
 
 LONGEST_NAME = 120
 LONGEST_SLUG = 150
+ATTEMPTS = 5
 
 
 @transaction.atomic
@@ -69,20 +72,26 @@ def category_was_edited(*, category_id: int, now: datetime) -> None:
     transaction.on_commit(forget_tree)
 
 
-def _child(parent: Category | None, name: str) -> Category:
-    found = Category.objects.filter(parent=parent, name__iexact=name).first()
-    if found is not None:
-        return found
-    position = Category.objects.filter(parent=parent).count() + 1
-    try:
-        with transaction.atomic():
-            made = Category.objects.create(
-                parent=parent, name=name, slug=_free_slug(parent, name), position=position
-            )
-    except IntegrityError:  # somebody made it at the same moment
-        return Category.objects.get(parent=parent, name__iexact=name)
+@transaction.atomic
+def remove_category(*, category: Category) -> None:
+    """Take an empty category away. Raises ProtectedError while anything is on or below it."""
+    category.delete()
     transaction.on_commit(forget_tree)
-    return made
+
+
+def _child(parent: Category | None, name: str) -> Category:
+    for _ in range(ATTEMPTS):
+        found: Category | None = Category.objects.filter(parent=parent, name__iexact=name).first()
+        if found is not None:
+            return found
+        position = Category.objects.filter(parent=parent).count() + 1
+        made = Category(parent=parent, name=name, position=position, slug=_free_slug(parent, name))
+        # Somebody may make it, or take its slug, at this moment: then we look again.
+        with contextlib.suppress(IntegrityError), transaction.atomic():
+            made.save(force_insert=True)
+            transaction.on_commit(forget_tree)
+            return made
+    raise Busy("Others are changing the categories.", retry_after=1)
 
 
 def _free_slug(parent: Category | None, name: str) -> str:

@@ -51,15 +51,19 @@ def set_prices(*, drafts: Sequence[PriceDraft], now: datetime) -> None:
     known: dict[tuple[int, str], list[Price]] = {}
     for price in Price.objects.filter(variant__in=variants).order_by("id"):
         known.setdefault((price.variant_id, price.currency), []).append(price)
-    new, kept = [], []
+    new: list[Price] = []
+    kept: list[Price] = []
     for draft in drafts:
         if draft.variant_id not in variants:
             continue
         own = known.setdefault((draft.variant_id, draft.currency), [])
-        price = next(
-            (p for p in own if (p.starts_at, p.ends_at) == (draft.starts_at, draft.ends_at)), None
-        )
-        if price is None:
+        window = (draft.starts_at, draft.ends_at)
+        same = [price for price in own if (price.starts_at, price.ends_at) == window]
+        if same:
+            price = same[0]
+            if price.pk is not None:
+                kept.append(price)
+        else:
             if draft.has_window and any(p.has_window and _overlap(p, draft) for p in own):
                 raise PriceWindowOverlaps(
                     "Another scheduled price holds at that time.", variant_id=draft.variant_id
@@ -72,8 +76,6 @@ def set_prices(*, drafts: Sequence[PriceDraft], now: datetime) -> None:
             )
             own.append(price)
             new.append(price)
-        elif price.pk is not None:
-            kept.append(price)
         price.amount_minor = draft.amount_minor
         price.compare_at_minor = draft.compare_at_minor
     Price.objects.bulk_update(kept, ["amount_minor", "compare_at_minor"], batch_size=500)
@@ -101,7 +103,25 @@ def _prices_changed(
     refresh_listing(product_ids=product_ids, now=now)
 
 
-def _overlap(price: Price, draft: PriceDraft) -> bool:
+def in_each_others_way(drafts: Sequence[PriceDraft]) -> bool:
+    """Tell whether two of these prices of one variant would both be the price at some moment.
+
+    A base price and a scheduled one are not: the latter wins.
+    """
+    return any(
+        one.currency == other.currency
+        and one.variant_id == other.variant_id
+        and (
+            _overlap(one, other)
+            if one.has_window and other.has_window
+            else one.has_window == other.has_window
+        )
+        for place, one in enumerate(drafts)
+        for other in drafts[:place]
+    )
+
+
+def _overlap(price: Price | PriceDraft, draft: PriceDraft) -> bool:
     starts_first = (
         price.ends_at is None or draft.starts_at is None or draft.starts_at < price.ends_at
     )
