@@ -108,7 +108,7 @@ class TokensResponse(serializers.Serializer[Any]):
 
 
 class ProfileResponse(serializers.Serializer[Any]):
-    id = serializers.UUIDField(source="public_id")
+    id = serializers.UUIDField()
     email_masked = serializers.CharField()
     email_hash = serializers.CharField(help_text="Keyed hash: equal for equal addresses.")
     email_verified = serializers.BooleanField()

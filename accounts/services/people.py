@@ -1,6 +1,7 @@
 """People: how they come to be known here, and what they change about themselves."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 from typing import TypedDict
 from uuid import uuid4
@@ -33,10 +34,11 @@ def phone_in_e164(phone: str, *, country: str) -> str:
     """
     if not phone:
         return ""
-    try:
-        number = phonenumbers.parse(phone, country)
-    except phonenumbers.NumberParseException:
-        number = None
+    number = None
+    # The library reads past letters (an extension, a note): they would be dropped in silence.
+    if not any(character.isalpha() for character in phone):
+        with suppress(phonenumbers.NumberParseException):
+            number = phonenumbers.parse(phone, country)
     possible = phonenumbers.ValidationResult.IS_POSSIBLE
     if number is None or phonenumbers.is_possible_number_with_reason(number) != possible:
         raise Malformed(errors=[FieldError("/phone", "invalid", "This is no telephone number.")])
