@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db.models import F, Min, OuterRef, QuerySet, Subquery, Sum
 
@@ -149,8 +148,11 @@ def stock_levels() -> QuerySet[Stock]:
 
 def stock_rows(
     *, sku: str | None = None, warehouse: str | None = None, below: int | None = None
-) -> QuerySet[Stock, dict[str, Any]]:
-    """Return stock as rows for staff: of one SKU or warehouse, or with few units available."""
+) -> QuerySet[Stock]:
+    """Return stock for staff: of one SKU or warehouse, or with few units `available`.
+
+    Each also has `sku` and `code`, its warehouse's.
+    """
     found = Stock.objects.all()
     if sku is not None:
         found = found.filter(variant__sku=sku)
@@ -158,13 +160,7 @@ def stock_rows(
         found = found.filter(warehouse__code=warehouse)
     if below is not None:
         found = found.filter(on_hand__lt=F("reserved") + below)
-    return found.values(
-        "id",
-        "variant_id",
-        "on_hand",
-        "reserved",
-        "backorder_limit",
-        "low_at",
+    return found.annotate(
         sku=F("variant__sku"),
         code=F("warehouse__code"),
         available=F("on_hand") - F("reserved"),

@@ -6,7 +6,7 @@ from functools import partial
 from django.db import transaction
 
 from catalog import services as catalog
-from catalog.models import Variant
+from catalog.models import Product, Variant
 from inventory import store
 from inventory.models import Stock
 from inventory.selectors import shown_levels
@@ -45,17 +45,13 @@ def record_availability(*, variant_ids: Collection[int]) -> None:
     Safe to repeat and to run out of order: it writes what is true when it runs. Joins the caller's
     transaction.
     """
-    # The variants are locked before the numbers are read: of two that run at once, the one that
+    # The products are locked before the numbers are read: of two that run at once, the one that
     # writes last has also read last. No inbox: doing it again does no harm.
-    known = list(
-        Variant.objects.filter(pk__in=variant_ids)
-        .order_by("pk")
-        .select_for_update(no_key=True)
-        .values_list("pk", flat=True)
-    )
+    product_of = dict(Variant.objects.filter(pk__in=variant_ids).values_list("pk", "product_id"))
+    list(Product.objects.filter(pk__in=set(product_of.values())).locked().values_list("pk"))
     catalog.record_availability(
         levels={
             variant_id: catalog.Availability(state=shown.state, quantity=shown.quantity)
-            for variant_id, shown in shown_levels(known).items()
+            for variant_id, shown in shown_levels(product_of.keys()).items()
         }
     )

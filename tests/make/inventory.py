@@ -60,6 +60,26 @@ def stock(
     )
 
 
+def many_stocks(size: int, *, on_hand: int) -> list[Stock]:
+    """Return as many stocks, each of a variant of its own, made in bulk."""
+    product = bare_variant().product
+    variants = Variant.objects.bulk_create(
+        Variant(product=product, sku=f"MANY-{next(_numbers)}") for _ in range(size)
+    )
+    receive_stock(
+        lines=[ReceiptLine(variant.pk, on_hand) for variant in variants],
+        warehouse=make_warehouse().code,
+        cause=f"test:opening:{next(_numbers)}",
+        reason="Opening stock",
+        now=timezone.now(),
+    )
+    return list(
+        Stock.objects.filter(variant__in=variants)
+        .select_related("variant", "warehouse")
+        .order_by("pk")
+    )
+
+
 def later(now: datetime, minutes: int = 15) -> datetime:
     """Return when a hold made now ends."""
     return now + timedelta(minutes=minutes)
