@@ -50,6 +50,21 @@ TOKEN_PARAMETER = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="A guest's cart. Ignored when signed in.",
 )
+TOKEN_IN_ANSWER = OpenApiParameter(
+    TOKEN_HEADER,
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The token of a guest's cart, from the first write on.",
+    response=[200],
+)
+ETAG_IN_ANSWER = OpenApiParameter(
+    "ETag",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The cart's version, quoted.",
+    response=[200],
+)
+IN_ANSWER = [TOKEN_IN_ANSWER, ETAG_IN_ANSWER]
 IF_MATCH_PARAMETER = OpenApiParameter(
     "If-Match",
     OpenApiTypes.STR,
@@ -67,7 +82,7 @@ class CartView(ApiView):
         operation_id="cart_show",
         tags=["Cart"],
         summary="Show the cart",
-        parameters=[TOKEN_PARAMETER],
+        parameters=[TOKEN_PARAMETER, *IN_ANSWER],
         responses={200: CartResponse},
     )
     def get(self, request: Request) -> Response:
@@ -94,7 +109,7 @@ class CartItemViewSet(ApiViewSet):
         operation_id="cart_add_item",
         tags=["Cart"],
         summary="Add units of a variant",
-        parameters=[TOKEN_PARAMETER, IF_MATCH_PARAMETER],
+        parameters=[TOKEN_PARAMETER, IF_MATCH_PARAMETER, *IN_ANSWER],
         request=ItemRequest,
         responses={200: CartResponse},
     )
@@ -115,7 +130,7 @@ class CartItemViewSet(ApiViewSet):
         operation_id="cart_set_item",
         tags=["Cart"],
         summary="Set how many units of a variant are wanted",
-        parameters=[TOKEN_PARAMETER, IF_MATCH_PARAMETER],
+        parameters=[TOKEN_PARAMETER, IF_MATCH_PARAMETER, *IN_ANSWER],
         request=QuantityRequest,
         responses={200: CartResponse},
     )
@@ -134,7 +149,7 @@ class CartItemViewSet(ApiViewSet):
         operation_id="cart_remove_item",
         tags=["Cart"],
         summary="Remove a variant",
-        parameters=[TOKEN_PARAMETER, IF_MATCH_PARAMETER],
+        parameters=[TOKEN_PARAMETER, IF_MATCH_PARAMETER, *IN_ANSWER],
         responses={200: CartResponse},
     )
     def destroy(self, request: Request, variant_id: int) -> Response:
@@ -157,7 +172,7 @@ class CartVoucherViewSet(ApiViewSet):
         tags=["Cart"],
         summary="Apply a voucher",
         description="Refused with 422 `voucher_not_applicable` and a `reason`.",
-        parameters=[TOKEN_PARAMETER],
+        parameters=[TOKEN_PARAMETER, *IN_ANSWER],
         request=VoucherRequest,
         responses={200: CartResponse},
     )
@@ -169,7 +184,7 @@ class CartVoucherViewSet(ApiViewSet):
         operation_id="cart_remove_voucher",
         tags=["Cart"],
         summary="Remove a voucher",
-        parameters=[TOKEN_PARAMETER],
+        parameters=[TOKEN_PARAMETER, *IN_ANSWER],
         responses={200: CartResponse},
     )
     def destroy(self, request: Request, code: str) -> Response:
@@ -186,7 +201,7 @@ class CartMergeView(ApiView):
         tags=["Cart"],
         summary="Take over a guest's cart",
         description="Quantities add up; what does not fit is told in `notices`. May be repeated.",
-        parameters=[TOKEN_PARAMETER, IF_MATCH_PARAMETER],
+        parameters=[TOKEN_PARAMETER, IF_MATCH_PARAMETER, *IN_ANSWER],
         request=MergeRequest,
         responses={200: CartResponse},
     )

@@ -6,7 +6,6 @@ from itertools import count
 
 from django.apps import apps
 
-from accounts.models import User
 from cart.models import ShippingMethod, ShippingRate, ShippingZone, TaxRate
 from cart.selectors import MethodRule, RateBand, Rules, TaxSpan
 from cart.services import CartOwner, add_item
@@ -88,12 +87,6 @@ def unsold(variant: Variant) -> None:
         ),
         now=NOW,
     )
-
-
-def customer() -> User:
-    """Return somebody who can sign in."""
-    number = next(_numbers)
-    return User.objects.create_user(f"cart-shopper-{number}@example.com", "a long enough secret")
 
 
 def guest_with(variant: Variant, quantity: int = 1) -> CartOwner:

@@ -17,6 +17,7 @@ from shop.embedded.valkey import Valkey
 from shop.models import IdempotencyKey
 from shop.redis import carts
 from tests.integration.cart.conftest import CountTrips
+from tests.make import accounts
 from tests.make import cart as make
 
 pytestmark = pytest.mark.django_db
@@ -67,14 +68,12 @@ def guest(api: APIClient) -> Shopper:
 
 @pytest.fixture
 def customer() -> User:
-    return make.customer()
+    return accounts.customer()
 
 
 @pytest.fixture
 def signed_in(customer: User) -> Shopper:
-    api = APIClient()
-    api.force_authenticate(customer)
-    return Shopper(api)
+    return Shopper(accounts.signed_in(APIClient(), customer))
 
 
 def _sent(body: Any) -> Any:
@@ -670,8 +669,7 @@ def test_another_customers_token_gives_nothing(guest: Shopper, signed_in: Shoppe
     guest.add(make.variant_for_sale())
     token = guest.token
     signed_in.call("POST", MERGE, {"token": token})
-    thief = Shopper(APIClient())
-    thief.api.force_authenticate(make.customer())
+    thief = Shopper(accounts.signed_in(APIClient(), accounts.customer()))
 
     problem(thief.call("POST", MERGE, {"token": token}), 404, "cart_not_found")
 

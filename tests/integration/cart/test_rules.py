@@ -14,6 +14,7 @@ from cart.models import ShippingMethod, ShippingRate, ShippingZone, TaxRate
 from cart.selectors import forget_rules
 from cart.services import load_rules, price, rules_changed, shipping_options
 from tests.integration.cart.conftest import CountTrips
+from tests.make import accounts
 from tests.make import cart as make
 
 pytestmark = pytest.mark.django_db
@@ -190,7 +191,7 @@ def test_a_price_uses_the_rules_that_it_is_given(
 
 @pytest.fixture
 def staff(client: Client) -> Client:
-    user = make.customer()
+    user = accounts.customer()
     User.objects.filter(pk=user.pk).update(is_staff=True)
     user.refresh_from_db()
     user.user_permissions.set(Permission.objects.filter(content_type__app_label="cart"))
@@ -252,6 +253,6 @@ def test_a_rate_that_staff_change_is_charged_at_once(
 
 
 def test_strangers_do_not_come_in(client: Client) -> None:
-    client.force_login(make.customer())
+    client.force_login(accounts.customer())
 
     assert client.get("/admin/cart/taxrate/").status_code in {302, 403, 404}
