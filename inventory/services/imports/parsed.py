@@ -59,6 +59,7 @@ class ParsedProduct:
     category_path: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     status: str = "ACTIVE"
+    is_published: bool = True
     is_gift_card: bool = False
     seo_title: str = ""
     seo_description: str = ""

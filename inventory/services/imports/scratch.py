@@ -34,7 +34,8 @@ class Scratch:
             "CREATE TABLE skus (sku TEXT PRIMARY KEY, line INTEGER) WITHOUT ROWID",
             "CREATE TABLE lines (first INTEGER, line INTEGER, key TEXT, cells TEXT,"
             " PRIMARY KEY (first, line)) WITHOUT ROWID",
-            "CREATE TABLE loose (line INTEGER PRIMARY KEY, column_name TEXT, code TEXT, detail TEXT)",
+            "CREATE TABLE loose"
+            " (line INTEGER PRIMARY KEY, column_name TEXT, code TEXT, detail TEXT)",
             "BEGIN",
         ):
             self._database.execute(statement)
@@ -56,7 +57,9 @@ class Scratch:
 
     def refuse(self, *, line: int, column: str, code: str, detail: str) -> None:
         """Keep a row that belongs to no product. Without a code it is merely empty."""
-        self._database.execute("INSERT INTO loose VALUES (?, ?, ?, ?)", (line, column, code, detail))
+        self._database.execute(
+            "INSERT INTO loose VALUES (?, ?, ?, ?)", (line, column, code, detail)
+        )
 
     def loose(self) -> Iterator[tuple[int, str, str, str]]:
         """Yield line, column, code and detail of the rows that belong to no product."""

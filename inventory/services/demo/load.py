@@ -1,0 +1,214 @@
+"""The demo catalogue put into the shop, and put right again."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from os import cpu_count
+
+from django.db import transaction
+
+from catalog.services import (
+    ImageDraft,
+    ProductDraft,
+    VariantDraft,
+    ensure_category,
+    upsert_products,
+)
+from inventory.models import Stock, StockMovement
+from inventory.selectors import default_warehouse
+from inventory.services.adjustments import Adjustment, StockTerms, adjust_many, set_stock_terms
+from inventory.services.availability import record_availability
+from inventory.services.demo.catalogue import DemoPicture, DemoProduct, DemoVariant, demo_products
+from inventory.services.demo.pictures import draw_picture
+from inventory.services.receipts import ReceiptLine, receive_stock
+
+CAUSE = "demo"  # of the receipt by which a shop shows that its demo was loaded to the end
+
+_PRODUCTS_AT_ONCE = 100
+_MOST_ARTISTS = 2
+
+Progress = Callable[[int, int], None]  # hears how many pictures are drawn, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What loading the demo did; `is_present` if it was there already and nothing was done."""
+
+    is_present: bool
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    variants: int = 0
+    pictures: int = 0
+
+
+def is_demo_loaded() -> bool:
+    """Tell whether the demo was ever loaded to the end."""
+    return StockMovement.objects.filter(cause=CAUSE, kind=StockMovement.Kind.RECEIPT).exists()
+
+
+def load_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult:
+    """Put the demo catalogue, its pictures and its stock into the shop, once.
+
+    Safe to repeat: a second call does nothing, and one after a kill completes the first.
+    """
+    if is_demo_loaded():
+        return DemoResult(is_present=True)
+    products = demo_products()
+    result, variant_ids = _put_products(products, now=now, progress=progress)
+    variants = [variant for product in products for variant in product.variants]
+    warehouse = default_warehouse().code
+    with transaction.atomic():
+        set_stock_terms(terms=_terms(variants, variant_ids), warehouse=warehouse, now=now)
+        receive_stock(
+            lines=[
+                ReceiptLine(variant_ids[variant.sku], variant.units)
+                for variant in variants
+                if variant.units
+            ],
+            warehouse=warehouse,
+            cause=CAUSE,
+            reason="Opening stock of the demo",
+            now=now,
+        )
+        record_availability(variant_ids=variant_ids.values())
+    return result
+
+
+def reset_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult:
+    """Make the demo's products, prices, pictures and stock what they were at first.
+
+    Orders stay, and with them the units that are promised to them: on hand is never set below
+    what is reserved. Products that are not of the demo are left alone. Safe to repeat.
+    """
+    if not is_demo_loaded():
+        return load_demo(now=now, progress=progress)
+    products = demo_products()
+    result, variant_ids = _put_products(products, now=now, progress=progress)
+    variants = [variant for product in products for variant in product.variants]
+    warehouse = default_warehouse()
+    with transaction.atomic():
+        levels = {
+            stock.variant_id: stock
+            for stock in Stock.objects.filter(variant_id__in=variant_ids.values()).locked()
+            if stock.warehouse_id == warehouse.pk
+        }
+        corrections = [
+            Adjustment(variant_id, delta)
+            for variant in variants
+            if (
+                delta := _missing_units(variant, levels.get(variant_id := variant_ids[variant.sku]))
+            )
+        ]
+        if corrections:
+            adjust_many(
+                lines=corrections,
+                warehouse=warehouse.code,
+                cause=f"demo-reset:{now.isoformat()}",
+                reason="Demo reset",
+                now=now,
+            )
+        set_stock_terms(terms=_terms(variants, variant_ids), warehouse=warehouse.code, now=now)
+        record_availability(variant_ids=variant_ids.values())
+    return result
+
+
+def _missing_units(variant: DemoVariant, level: Stock | None) -> int:
+    if level is None:
+        return variant.units
+    return max(variant.units, level.reserved) - level.on_hand
+
+
+def _terms(variants: Iterable[DemoVariant], variant_ids: Mapping[str, int]) -> list[StockTerms]:
+    return [
+        StockTerms(
+            variant_ids[variant.sku],
+            backorder_limit=variant.backorder_limit,
+            low_at=variant.low_at,
+        )
+        for variant in variants
+    ]
+
+
+def _put_products(
+    products: Sequence[DemoProduct], *, now: datetime, progress: Progress | None
+) -> tuple[DemoResult, dict[str, int]]:
+    """Make the products true and return what was done with the variants' ids by SKU."""
+    drawn = _draw([picture for product in products for picture in product.pictures], progress)
+    category_slugs = {
+        path: ensure_category(path=path).slug
+        for path in dict.fromkeys(product.category_path for product in products)
+    }
+    outcomes: list[str] = []
+    variant_ids: dict[str, int] = {}
+    for start in range(0, len(products), _PRODUCTS_AT_ONCE):
+        drafts = [
+            _draft(product, drawn, category_slugs[product.category_path])
+            for product in products[start : start + _PRODUCTS_AT_ONCE]
+        ]
+        for made in upsert_products(drafts=drafts, now=now):
+            outcomes.append(made.outcome)
+            variant_ids.update(made.variant_ids)
+    result = DemoResult(
+        is_present=False,
+        created=outcomes.count("created"),
+        updated=outcomes.count("updated"),
+        unchanged=outcomes.count("unchanged"),
+        variants=len(variant_ids),
+        pictures=len(drawn),
+    )
+    return result, variant_ids
+
+
+def _draw(pictures: Sequence[DemoPicture], progress: Progress | None) -> dict[DemoPicture, bytes]:
+    """Draw each picture. Threads help, as compressing a picture does not hold Python's lock."""
+    wanted = list(dict.fromkeys(pictures))
+    drawn: dict[DemoPicture, bytes] = {}
+    with ThreadPoolExecutor(max_workers=min(_MOST_ARTISTS, cpu_count() or 1)) as artists:
+        for picture, content in zip(wanted, artists.map(_drawn, wanted), strict=True):
+            drawn[picture] = content
+            if progress is not None:
+                progress(len(drawn), len(wanted))
+    return drawn
+
+
+def _drawn(picture: DemoPicture) -> bytes:
+    return draw_picture(
+        kind=picture.kind, colour=picture.colour, look=picture.look, pattern=picture.pattern
+    )
+
+
+def _draft(
+    product: DemoProduct, drawn: Mapping[DemoPicture, bytes], category_slug: str
+) -> ProductDraft:
+    return ProductDraft(
+        slug=product.slug,
+        title=product.title,
+        description_html=product.description_html,
+        vendor=product.vendor,
+        product_type=product.product_type,
+        tags=product.tags,
+        category_slug=category_slug,
+        published_at=product.published_at,
+        options=product.options,
+        variants=[
+            VariantDraft(
+                sku=variant.sku,
+                option_values=variant.option_values,
+                prices=variant.prices,
+                barcode=variant.barcode,
+                weight_grams=variant.weight_grams,
+                tax_class=product.tax_class,
+                image_position=variant.picture,
+            )
+            for variant in product.variants
+        ],
+        images=[
+            ImageDraft(file=drawn[picture], alt=picture.alt, position=place)
+            for place, picture in enumerate(product.pictures, start=1)
+        ],
+        seo_title=product.title,
+        seo_description=product.seo_description,
+        attributes=product.attributes,
+    )
