@@ -356,7 +356,7 @@ class ProductImage(models.Model):
     product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="images")
     position = models.PositiveSmallIntegerField(default=0)
     alt = models.CharField(max_length=512, blank=True)
-    url = models.URLField("URL", max_length=2000, blank=True)
+    url = models.CharField("URL", max_length=2000, blank=True)
     file = models.FileField(
         max_length=200, blank=True, help_text="Put there by `catalog.services`, by its content."
     )
