@@ -409,9 +409,9 @@ def test_a_refresh_waits_for_its_twin_and_gets_its_successor() -> None:
     first = make.session(make.customer())
     again = partial(services.refresh_session, refresh=first.refresh, now=timezone.now())
 
-    # Shown to fail without its point: with `token.used_at IS NULL` taken out of the claim, the
-    # second makes a successor of its own (the unique parent then turns it into an error), and
-    # with the claim split into a read and a write it does not wait.
+    # Shown to fail with `token.used_at IS NULL` taken out of the claim, alone or with a read of
+    # `used_at` before it: the second then makes a successor of its own, and trips over the unique
+    # parent. Without the grace it is taken for a thief.
     with ExitStack() as background:
         with transaction.atomic():
             mine = again()
