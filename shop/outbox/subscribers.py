@@ -12,7 +12,7 @@ SUBSCRIBERS: dict[str, tuple[str, ...]] = {
     "accounts.session_reused": ("accounts.send_session_ended",),
     "inventory.availability_changed": ("inventory.record_availability",),
     "catalog.product_changed": ("catalog.invalidate_product",),
-    "order.confirmed": ("orders.send_confirmation",),
+    "order.confirmed": ("orders.send_confirmation", "orders.empty_cart"),
     "order.cancelled": ("orders.send_cancellation",),
     "order.link_requested": ("orders.send_order_link",),
 }
