@@ -11,7 +11,7 @@ class CartEmpty(errors.Invalid):
 
 
 class CartAlreadyOrdered(errors.Conflict):
-    """This very cart was ordered before. Facts: `order`, the number of that order."""
+    """One and the same cart was ordered before. Facts: `order`, the number of that order."""
 
     code = "cart_already_ordered"
     title = "This cart was ordered already"
@@ -66,6 +66,13 @@ class PaymentUnavailable(errors.Unavailable):
     title = "Payments do not work at the moment"
 
 
+class OrderEnded(errors.Conflict):
+    """The order was cancelled before it was paid. Facts: `order`, its number."""
+
+    code = "order_ended"
+    title = "The order was cancelled before it was paid"
+
+
 class PaymentNotFound(errors.NotFound):
     """There is no such payment."""
 
@@ -106,3 +113,10 @@ class ReturnTooLarge(errors.Invalid):
 
     code = "return_too_large"
     title = "More than was sold"
+
+
+class ReplayRunning(errors.Conflict):
+    """Another replay of a history is at work on the same database."""
+
+    code = "replay_running"
+    title = "A replay is running already"

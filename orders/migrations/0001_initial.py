@@ -26,7 +26,6 @@ class Migration(migrations.Migration):
                 ('currency', models.CharField(max_length=3)),
                 ('total_minor', models.BigIntegerField(help_text='The money back: the sum of its lines.')),
                 ('happened_at', models.DateTimeField(db_index=True)),
-                ('done_at', models.DateTimeField(blank=True, null=True)),
                 ('customer', models.ForeignKey(blank=True, help_text='Empty: a guest.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='cancellations', to=settings.AUTH_USER_MODEL)),
             ],
         ),

@@ -65,9 +65,7 @@ class RefundLine(models.Model):
     refund = models.ForeignKey(
         Refund, on_delete=models.PROTECT, related_name="lines", db_index=False
     )
-    order_line = models.ForeignKey(
-        OrderLine, on_delete=models.PROTECT, related_name="refund_lines"
-    )
+    order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="refund_lines")
     quantity = models.IntegerField(default=0, help_text="Units; 0 for money alone.")
     amount_minor = models.BigIntegerField()
 
@@ -120,9 +118,7 @@ class ReturnLine(models.Model):
     return_order = models.ForeignKey(
         Return, on_delete=models.PROTECT, related_name="lines", db_index=False
     )
-    order_line = models.ForeignKey(
-        OrderLine, on_delete=models.PROTECT, related_name="return_lines"
-    )
+    order_line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="return_lines")
     quantity = models.IntegerField()
     is_restocked = models.BooleanField(default=True)
 

@@ -10,9 +10,8 @@ from orders.models.orders import LineKind, OrderLine
 class Cancellation(models.Model):
     """A cancellation as another system's document told it: units back, and money back.
 
-    It does not name the sale that it reverses. `orders.services.history` decides that, once, and
-    writes it down as lines; returns, refunds and a credit note then follow from those, so that a
-    replay that was killed goes on as it was meant. `done_at` is when all of them were made.
+    It does not name the sale that it reverses. `orders.services.history` decides that, writes it
+    down as lines, and makes the returns, refunds and credit note that follow from them.
     """
 
     external_ref = models.CharField(
@@ -30,7 +29,6 @@ class Cancellation(models.Model):
     currency = models.CharField(max_length=3)
     total_minor = models.BigIntegerField(help_text="The money back: the sum of its lines.")
     happened_at = models.DateTimeField(db_index=True)
-    done_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

@@ -216,9 +216,7 @@ class OrderLine(models.Model):
     some sources round prices of thirds of a penny by the line.
     """
 
-    order = models.ForeignKey(
-        Order, on_delete=models.PROTECT, related_name="lines", db_index=False
-    )
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines", db_index=False)
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=5, choices=LineKind, default=LineKind.GOODS)
     variant = models.ForeignKey(

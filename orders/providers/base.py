@@ -1,7 +1,7 @@
 """What a payment provider must be able to do, and what it may answer."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
@@ -111,6 +111,6 @@ class PaymentProvider(Protocol):
         """Give money back. Raises RefundRefused."""
         ...
 
-    def statement(self, keys: Collection[UUID]) -> dict[UUID, PaymentResult]:
-        """Tell what became of many keys at once, for reconciliation. Unknown ones are absent."""
+    def statement(self, *, since: datetime | None) -> dict[UUID, PaymentResult] | None:
+        """Tell every payment that was begun since then, by key; None if the provider has no books."""
         ...

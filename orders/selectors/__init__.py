@@ -3,15 +3,27 @@
 from orders.selectors.access import access_token, link_token, readable_order
 from orders.selectors.documents import order_document, order_row
 from orders.selectors.questions import all_orders, document_of, narrowed, orders_of
+from orders.selectors.reconciliation import (
+    ORDER_CHECKS,
+    PAYMENT_CHECKS,
+    Finding,
+    order_findings,
+    payment_findings,
+)
 
 __all__ = [
+    "ORDER_CHECKS",
+    "PAYMENT_CHECKS",
+    "Finding",
     "access_token",
     "all_orders",
     "document_of",
     "link_token",
     "narrowed",
     "order_document",
+    "order_findings",
     "order_row",
     "orders_of",
+    "payment_findings",
     "readable_order",
 ]

@@ -145,9 +145,7 @@ class _Report:
             "happened_at",
             units_written_off=-Sum("delta_on_hand"),
         )
-        self._add(
-            UnstockedWriteOff.objects.all(), "happened_at", units_written_off=Sum("quantity")
-        )
+        self._add(UnstockedWriteOff.objects.all(), "happened_at", units_written_off=Sum("quantity"))
 
     def _add_adjustments(self) -> None:
         self._add(

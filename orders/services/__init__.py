@@ -1,25 +1,84 @@
 """Every way in which orders, payments and what comes after them change."""
 
+from orders.services.aftersales import (
+    CreditLine,
+    RefundPart,
+    ReturnPart,
+    execute_refund,
+    issue_credit_note,
+    receive_return,
+    refund_order,
+    refundable_minor,
+    settle_refund,
+)
+from orders.services.cancelling import cancel_order, void_payment
+from orders.services.checkout import (
+    CheckoutAnswer,
+    CheckoutWish,
+    checkout,
+    empty_cart_of,
+    remember_refusal,
+)
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
+from orders.services.mails import (
+    request_order_link,
+    send_cancellation,
+    send_confirmation,
+    send_order_link,
+)
 from orders.services.paying import (
     Settlement,
     give_up_payment,
     pay,
+    record_sale,
     request_of,
     settle_payment,
 )
 from orders.services.placing import new_number, place_order
+from orders.services.quoting import Expectation, Offer, Preview, preview
+from orders.services.sandbox import complete_sandbox_payment
+from orders.services.sweeping import Sweep, expire_holds, expire_order, sweep_payments
 
 __all__ = [
+    "CheckoutAnswer",
+    "CheckoutWish",
+    "CreditLine",
     "DraftLine",
+    "Expectation",
+    "Offer",
     "OrderDraft",
     "PlacedOrder",
     "Postal",
+    "Preview",
+    "RefundPart",
+    "ReturnPart",
     "Settlement",
+    "Sweep",
+    "cancel_order",
+    "checkout",
+    "complete_sandbox_payment",
+    "empty_cart_of",
+    "execute_refund",
+    "expire_holds",
+    "expire_order",
     "give_up_payment",
+    "issue_credit_note",
     "new_number",
     "pay",
     "place_order",
+    "preview",
+    "receive_return",
+    "record_sale",
+    "refund_order",
+    "refundable_minor",
+    "remember_refusal",
     "request_of",
+    "request_order_link",
+    "send_cancellation",
+    "send_confirmation",
+    "send_order_link",
     "settle_payment",
+    "settle_refund",
+    "sweep_payments",
+    "void_payment",
 ]

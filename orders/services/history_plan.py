@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+
+from django_countries import countries
 
 from orders.services.history_input import History, Invoice, Kind, Row
 
@@ -94,6 +95,19 @@ def _most_frequent_price(prices: Counter[int] | None) -> int | None:
     return min((-count, price) for price, count in prices.items())[1]
 
 
-def first_moment(history: History) -> datetime | None:
-    """Return when the first invoice happened."""
-    return history.invoices[0].happened_at if history.invoices else None
+UNKNOWN_COUNTRY = "ZZ"  # ISO 3166-1 leaves it to users; CLDR uses it for an unknown region
+# What the wholesaler writes and no list of countries knows. Two of them are more than one country.
+_COUNTRIES = {
+    "eire": "IE",
+    "korea": "KR",
+    "rsa": "ZA",
+    "uk": "GB",
+    "usa": "US",
+}
+
+
+def country_code(name: str) -> str:
+    """Return the ISO 3166-1 code of a country's name, `ZZ` where there is no one code for it."""
+    if code := _COUNTRIES.get(name.lower()):
+        return code
+    return countries.by_name(name) or UNKNOWN_COUNTRY

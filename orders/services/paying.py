@@ -4,7 +4,7 @@
 request, the sweeper, the sandbox's page and, one day, webhooks all end there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -14,14 +14,15 @@ from django.db.models import F
 from inventory.errors import OutOfStock, ReservationOver
 from inventory.services import commit_stock, release_stock, reserve_stock
 from orders.errors import PaymentNotFound
-from orders.models import Order, OrderEvent, Payment, Refund
-from orders.providers import provider_of
+from orders.models import Channel, Order, OrderEvent, Payment, Refund
+from orders.providers import MANUAL, provider_of
 from orders.providers.base import Outcome, PaymentRequest, PaymentResult
 from orders.services.answers import checkout_answer
-from orders.services.drafts import PlacedOrder
-from orders.services.placing import stock_lines
+from orders.services.drafts import OrderDraft, PlacedOrder
+from orders.services.placing import place_order, stock_lines
 from orders.services.states import move_order, move_payment
 from shop import idempotency
+from shop.idempotency import StoredAnswer
 from shop.money import Money
 from shop.outbox.services import publish
 
@@ -30,16 +31,27 @@ IN_FLIGHT = timedelta(seconds=20)
 # While the payer is away at their bank's page, the provider is asked this often.
 ACTION_POLL = timedelta(seconds=60)
 
+_LONGEST_WAIT = timedelta(minutes=10)
+
 log = structlog.get_logger("orders.paying")
+
+
+def backoff(attempts: int) -> timedelta:
+    """Return how long to wait before a provider that did not answer is asked again."""
+    return min(timedelta(seconds=15) * 2 ** min(max(attempts - 1, 0), 10), _LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Where order and payment stand. `is_news`: this call brought them there."""
+    """Where order and payment stand. `is_news`: this call brought them there.
+
+    `answer` is what it stored for the checkout that began the payment, if it did.
+    """
 
     order: Order
     payment: Payment
     is_news: bool
+    answer: StoredAnswer | None = None
 
 
 def request_of(payment: Payment) -> PaymentRequest:
@@ -88,6 +100,7 @@ def settle_payment(
     now: datetime,
     known: PlacedOrder | None = None,
     request_id: str = "",
+    because: str = "",
 ) -> Settlement:
     """Write down what the provider said, with all that follows from it, or nothing.
 
@@ -95,7 +108,9 @@ def settle_payment(
     and its stock comes free. Too late, for an order that was cancelled meanwhile: the money is
     given back. Completes the answer of the checkout that began it. Safe to repeat: an attempt
     that is over stays as it is. Joins the caller's transaction; locks the order, then the payment,
-    then the stock. `known` spares queries to the caller who has just placed the order.
+    then the stock. `known` spares queries to the caller who has just placed the order and is about
+    to answer its buyer; without it, a buyer whose order ends here is told by mail. `because` says
+    why, if the word of the provider does not.
 
     Raises PaymentNotFound.
     """
@@ -116,12 +131,46 @@ def settle_payment(
             event = _payer_must_act(order, payment, now=now)
         case Outcome.DECLINED:
             event = end_unpaid(
-                order, payment, Payment.Status.DECLINED, now=now, detail=payment.failure_code
+                order,
+                payment,
+                Payment.Status.DECLINED,
+                now=now,
+                detail=because or payment.failure_code,
+                tells_buyer=known is None,
             )
         case Outcome.VOIDED:
-            event = end_unpaid(order, payment, Payment.Status.VOIDED, now=now)
-    _complete_answer(order, payment, known=known, event=event, request_id=request_id)
-    return Settlement(order, payment, is_news=True)
+            event = end_unpaid(
+                order,
+                payment,
+                Payment.Status.VOIDED,
+                now=now,
+                detail=because,
+                tells_buyer=known is None,
+            )
+    answer = _complete_answer(order, payment, known=known, event=event, request_id=request_id)
+    return Settlement(order, payment, is_news=True, answer=answer)
+
+
+@transaction.atomic
+def record_sale(*, draft: OrderDraft, now: datetime, expires_at: datetime) -> PlacedOrder:
+    """Place an order whose money came in outside the shop, and settle it at once.
+
+    Joins the caller's transaction. Safe to repeat by `draft.external_ref`. Raises OutOfStock.
+    """
+    placed = place_order(
+        draft=draft,
+        provider=MANUAL,
+        token="",
+        now=now,
+        expires_at=expires_at,
+        is_swept=False,
+    )
+    if placed.payment.is_open:
+        # The manual provider reaches no network, so it may be asked in a transaction.
+        result = provider_of(MANUAL).pay(request_of(placed.payment))
+        settled = settle_payment(payment_id=placed.payment.pk, result=result, now=now, known=placed)
+        return replace(placed, order=settled.order, payment=settled.payment)
+    return placed
 
 
 @transaction.atomic
@@ -151,6 +200,7 @@ def end_unpaid(
     *,
     now: datetime,
     detail: str = "",
+    tells_buyer: bool = False,
 ) -> OrderEvent:
     """End a payment that took nothing, and with it the order that waited for it.
 
@@ -178,7 +228,16 @@ def end_unpaid(
     )
     if is_pending:
         release_stock(reference=order.stock_reference, now=now)
+        if tells_buyer:
+            announce_cancellation(order)
     return noted
+
+
+def announce_cancellation(order: Order) -> None:
+    """Have the buyer told that the order has ended. Joins the caller's transaction."""
+    publish(
+        topic="order.cancelled", key=f"order:{order.pk}", payload={"v": 1, "order_id": order.pk}
+    )
 
 
 _OUTCOME_FIELDS = (
@@ -228,21 +287,23 @@ def _money_came(
     if not _sell(order, now=now):
         return _give_back(order, payment, now=now, why="Sold out before the money came")
     order.confirmed_at = now
+    is_history = order.channel == Channel.HISTORY
     event = move_order(
         order,
         event=OrderEvent.Kind.CONFIRMED,
         now=now,
-        status=Order.Status.CONFIRMED,
-        payment_status=(
-            Order.PaymentStatus.PAID if taken else Order.PaymentStatus.AUTHORIZED
-        ),
+        # What a history tells of was handed over long ago, and nobody waits for a mail about it.
+        status=Order.Status.COMPLETED if is_history else Order.Status.CONFIRMED,
+        fulfillment_status=Order.FulfillmentStatus.FULFILLED if is_history else None,
+        payment_status=(Order.PaymentStatus.PAID if taken else Order.PaymentStatus.AUTHORIZED),
         also=["confirmed_at"],
     )
-    publish(
-        topic="order.confirmed",
-        key=f"order:{order.pk}",
-        payload={"v": 1, "order_id": order.pk},
-    )
+    if not is_history:
+        publish(
+            topic="order.confirmed",
+            key=f"order:{order.pk}",
+            payload={"v": 1, "order_id": order.pk},
+        )
     return event
 
 
@@ -316,19 +377,22 @@ def _complete_answer(
     known: PlacedOrder | None,
     event: OrderEvent,
     request_id: str,
-) -> None:
+) -> StoredAnswer | None:
     """Store the answer of the checkout that began this, in the transaction that makes it true."""
     if payment.idempotency_claim is None:
-        return
+        return None
     if has_ended_unpaid(order, payment):
         idempotency.discard(payment.idempotency_claim)
-        return
-    lines = known.lines if known else list(order.lines.order_by("position"))
-    events = [*known.events, event] if known else list(order.events.order_by("id"))
-    idempotency.complete(
-        payment.idempotency_claim,
-        checkout_answer(order, payment, lines=lines, events=events, request_id=request_id),
+        return None
+    answer = checkout_answer(
+        order,
+        payment,
+        lines=known.lines if known else list(order.lines.order_by("position")),
+        events=[*known.events, event] if known else list(order.events.order_by("id")),
+        request_id=request_id,
     )
+    idempotency.complete(payment.idempotency_claim, answer)
+    return answer
 
 
 def has_ended_unpaid(order: Order, payment: Payment) -> bool:
@@ -336,6 +400,4 @@ def has_ended_unpaid(order: Order, payment: Payment) -> bool:
 
     That is no answer to keep: with the same key, the buyer may try again.
     """
-    return (
-        order.status == Order.Status.CANCELLED and payment.status != Payment.Status.DECLINED
-    )
+    return order.status == Order.Status.CANCELLED and payment.status != Payment.Status.DECLINED

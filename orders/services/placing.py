@@ -34,6 +34,7 @@ def place_order(
     token: str,
     now: datetime,
     expires_at: datetime,
+    payment_id: uuid.UUID | None = None,
     idempotency_claim: int | None = None,
     is_swept: bool = True,
 ) -> PlacedOrder:
@@ -54,7 +55,7 @@ def place_order(
     lines = [_line(order, position, line) for position, line in enumerate(draft.lines, start=1)]
     OrderLine.objects.bulk_create(lines, batch_size=1000)
     payment = Payment(
-        id=uuid.uuid4(),
+        id=payment_id or uuid.uuid4(),
         order=order,
         provider=provider,
         token=token,
@@ -65,9 +66,7 @@ def place_order(
         created_at=now,
     )
     payment.save(force_insert=True)
-    placed = OrderEvent.objects.create(
-        order=order, kind=OrderEvent.Kind.PLACED, happened_at=now
-    )
+    placed = OrderEvent.objects.create(order=order, kind=OrderEvent.Kind.PLACED, happened_at=now)
     if stock := stock_lines(lines):
         reserve_stock(
             lines=stock,

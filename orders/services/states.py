@@ -14,7 +14,8 @@ _Payment = Payment.Status
 Edges = Mapping[str, frozenset[str]]
 
 ORDER_EDGES: Edges = {
-    _Order.PENDING: frozenset({_Order.CONFIRMED, _Order.CANCELLED}),
+    # Straight to completed: sold over the counter, or by a history.
+    _Order.PENDING: frozenset({_Order.CONFIRMED, _Order.COMPLETED, _Order.CANCELLED}),
     _Order.CONFIRMED: frozenset({_Order.COMPLETED, _Order.CANCELLED}),
     _Order.COMPLETED: frozenset(),
     _Order.CANCELLED: frozenset(),

@@ -1,6 +1,6 @@
 """Whoever calls this vouches for the money: there is nobody to ask."""
 
-from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from orders.providers.base import (
@@ -45,5 +45,5 @@ class ManualProvider:
             reference=f"manual:{request.key.hex}", amount_minor=request.amount_minor
         )
 
-    def statement(self, keys: Collection[UUID]) -> dict[UUID, PaymentResult]:
-        return {}
+    def statement(self, *, since: datetime | None) -> dict[UUID, PaymentResult] | None:
+        return None

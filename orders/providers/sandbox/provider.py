@@ -1,7 +1,7 @@
 """Behaves as a real provider would, good days and bad, as the token says."""
 
 import time
-from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -74,9 +74,7 @@ class SandboxProvider:
 
         Only the first answer counts.
         """
-        _finish(
-            key, SandboxCharge.Status.CAPTURED if succeeds else SandboxCharge.Status.DECLINED
-        )
+        _finish(key, SandboxCharge.Status.CAPTURED if succeeds else SandboxCharge.Status.DECLINED)
         charge = SandboxCharge.objects.filter(key=key).first()
         return _result(charge) if charge else None
 
@@ -100,14 +98,14 @@ class SandboxProvider:
                     raise RefundRefused("more_than_captured")
         return RefundResult(reference=refund.reference, amount_minor=refund.amount_minor)
 
-    def statement(self, keys: Collection[UUID]) -> dict[UUID, PaymentResult]:
-        charges = SandboxCharge.objects.filter(key__in=keys)
-        return {charge.key: _result(charge) for charge in charges}
+    def statement(self, *, since: datetime | None) -> dict[UUID, PaymentResult] | None:
+        charges = SandboxCharge.objects.all()
+        if since is not None:
+            charges = charges.filter(created_at__gte=since)
+        return {charge.key: _result(charge) for charge in charges.iterator(chunk_size=2000)}
 
 
-def _charge(
-    request: PaymentRequest, status: SandboxCharge.Status
-) -> tuple[SandboxCharge, bool]:
+def _charge(request: PaymentRequest, status: SandboxCharge.Status) -> tuple[SandboxCharge, bool]:
     """Return the charge of this key and whether it is new: one charge, however many ask."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -141,9 +139,9 @@ def _charge(
 
 
 def _finish(key: UUID, status: SandboxCharge.Status) -> None:
-    SandboxCharge.objects.filter(
-        key=key, status=SandboxCharge.Status.REQUIRES_ACTION
-    ).update(status=status)
+    SandboxCharge.objects.filter(key=key, status=SandboxCharge.Status.REQUIRES_ACTION).update(
+        status=status
+    )
 
 
 def _result(charge: SandboxCharge) -> PaymentResult:
@@ -162,8 +160,6 @@ def _result(charge: SandboxCharge) -> PaymentResult:
             if needs_action
             else ""
         ),
-        failure_code=(
-            "card_declined" if charge.status == SandboxCharge.Status.DECLINED else ""
-        ),
+        failure_code=("card_declined" if charge.status == SandboxCharge.Status.DECLINED else ""),
         refunded_minor=charge.refunded_minor,
     )

@@ -1,0 +1,355 @@
+"""Checkout: prepare, pay, settle. Any of the three may be killed, and any may be repeated.
+
+1. Prepare, one transaction: the key is claimed, prices and tax are read, order, lines and payment
+   attempt are written, and last the stock is held.
+2. Pay, outside of any transaction, with the attempt's id as the provider's idempotency key.
+3. Settle, one transaction in the function that the sweeper shares; the answer is stored in it.
+
+Whatever is left in between, a retry with the same key or the sweeper takes up where it stopped.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from accounts.models import User
+from cart.errors import CartUnavailable
+from cart.services import CartOwner, CartSnapshot, empty_cart_by_id
+from inventory.services import StockLine, refuse_short_lines
+from orders.errors import (
+    CartAlreadyOrdered,
+    OrderEnded,
+    PaymentProviderUnknown,
+    PaymentTokenUnknown,
+    PaymentUnavailable,
+)
+from orders.models import Order, Payment
+from orders.providers import provider_of, providers_for_buyers
+from orders.providers.base import Outcome, PaymentResult, ProviderError, ProviderTimeout
+from orders.services.answers import checkout_answer
+from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
+from orders.services.paying import give_up_payment, pay, request_of, settle_payment
+from orders.services.placing import place_order
+from orders.services.quoting import Expectation, Offer, cart_or_none, offer_for, require_expected
+from shop import idempotency
+from shop.db.retry import retried
+from shop.errors import FieldError, Malformed
+from shop.idempotency import IdempotencyInProgress, Scope, StoredAnswer
+
+# A payment whose answer was lost is asked after so soon: by then it has arrived, or never will.
+ASK_AGAIN = timedelta(seconds=5)
+
+log = structlog.get_logger("orders.checkout")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutWish:
+    """What a buyer asks for. A guest has an `email`, a customer has an account instead."""
+
+    owner: CartOwner
+    customer: User | None
+    email: str
+    shipping_address: Postal
+    billing_address: Postal | None
+    shipping_method: str
+    provider: str
+    token: str
+    expectation: Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutAnswer:
+    """The answer as it goes out, and whether it went out before."""
+
+    answer: StoredAnswer
+    is_replay: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The end of step one: an answer from before, or a payment to be asked for."""
+
+    answer: StoredAnswer | None = None
+    payment: Payment | None = None
+    known: PlacedOrder | None = None
+
+
+def checkout(*, wish: CheckoutWish, scope: Scope, request_id: str, now: datetime) -> CheckoutAnswer:
+    """Turn the cart into an order and take the money, once for one key.
+
+    The answer is 201 for an order that is paid or waits for its payer, 202 when the provider did
+    not say in time, 402 when it refused. Never call it in a transaction.
+
+    Raises CartEmpty, NotForSale, ShippingNotAvailable, PriceChanged, QuoteExpired, OutOfStock,
+    CartAlreadyOrdered, PaymentProviderUnknown, PaymentTokenUnknown, PaymentUnavailable, OrderEnded
+    and what `shop.idempotency.claim` raises; cart, stock and orders are then as they were, but for
+    an order that ended in being cancelled.
+    """
+    # Before the key is claimed, because the cart is emptied only after its answer is stored: so a
+    # twin of this request finds the cart, or the answer, and never neither.
+    cart = cart_or_none(wish.owner)
+    try:
+        prepared = _prepare(wish=wish, cart=cart, scope=scope, now=now)
+    except IntegrityError as error:
+        if cart is None or not _is_second_order_of_cart(error):
+            raise
+        raise _already_ordered(cart) from None
+    if prepared.answer is not None:
+        return CheckoutAnswer(prepared.answer, is_replay=True)
+    if prepared.payment is None:
+        raise AssertionError("prepared neither an answer nor a payment")
+    return _pay_and_settle(
+        prepared.payment, prepared.known, scope=scope, request_id=request_id, now=now
+    )
+
+
+@retried
+@transaction.atomic(durable=True)
+def _prepare(
+    *, wish: CheckoutWish, cart: CartSnapshot | None, scope: Scope, now: datetime
+) -> _Prepared:
+    payment_id = uuid.uuid4()
+    claim = idempotency.claim(scope, now=now, resource=str(payment_id))
+    if claim.answer is not None:
+        return _Prepared(answer=claim.answer)
+    if not claim.is_new:
+        # The request that began this was killed. Its payment says how far it came.
+        left = Payment.objects.select_related("order").filter(pk=claim.resource).first()
+        if left is None:
+            raise IdempotencyInProgress("Send it again in a second.", retry_after=1)
+        return _Prepared(payment=left)
+    require_payable(wish.provider, wish.token)
+    _require_address_of_buyer(wish)
+    offer = offer_for(
+        cart, address=wish.shipping_address, shipping_method=wish.shipping_method, now=now
+    )
+    require_expected(offer, wish.expectation, now=now)
+    # A look without a lock: who comes too late should not have to queue to hear it.
+    refuse_short_lines(
+        lines=[StockLine(line.variant_id, line.quantity) for line in offer.cart.lines]
+    )
+    placed = place_order(
+        draft=_draft(wish, offer),
+        provider=wish.provider,
+        token=wish.token,
+        now=now,
+        expires_at=now + timedelta(seconds=settings.SHOP_HOLD_SECONDS),
+        payment_id=payment_id,
+        idempotency_claim=claim.id,
+    )
+    return _Prepared(payment=placed.payment, known=placed)
+
+
+def require_payable(provider: str, token: str) -> None:
+    """Raise PaymentProviderUnknown or PaymentTokenUnknown unless this could be paid by."""
+    providers = providers_for_buyers()
+    if provider not in providers:
+        raise PaymentProviderUnknown(
+            "Choose one of the payment providers of this shop.",
+            provider=provider,
+            available=sorted(providers),
+        )
+    if not providers[provider].knows(token):
+        raise PaymentTokenUnknown("The payment provider does not know this token.")
+
+
+def _require_address_of_buyer(wish: CheckoutWish) -> None:
+    if wish.customer is None and not wish.email:
+        raise Malformed(
+            errors=[FieldError("/email", "required", "A guest's order needs an e-mail address.")]
+        )
+    if wish.customer is not None and wish.email:
+        raise Malformed(
+            errors=[FieldError("/email", "not_allowed", "Your account has your e-mail address.")]
+        )
+
+
+def _draft(wish: CheckoutWish, offer: Offer) -> OrderDraft:
+    quote = offer.quote
+    option = quote.shipping_method
+    return OrderDraft(
+        currency=quote.currency,
+        country=quote.country,
+        customer=wish.customer,
+        email=wish.email,
+        lines=tuple(
+            DraftLine(
+                variant_id=line.variant_id,
+                sku=line.sku,
+                title=offer.cards[line.variant_id].title,
+                variant_title=offer.cards[line.variant_id].variant_title,
+                options=offer.cards[line.variant_id].options,
+                image=offer.cards[line.variant_id].image or "",
+                quantity=line.quantity,
+                unit_price_minor=line.unit_price_minor,
+                discount_minor=line.discount_minor,
+                total_minor=line.total_minor,
+                tax_class=line.tax_class,
+                tax_rate_bps=line.tax_rate_bps,
+                tax_minor=line.tax_minor,
+            )
+            for line in quote.lines
+        ),
+        shipping_method=option.code if option else "",
+        shipping_method_name=option.name if option else "",
+        shipping_minor=quote.shipping_minor,
+        shipping_tax_rate_bps=quote.shipping_tax_rate_bps,
+        shipping_tax_minor=quote.shipping_tax_minor,
+        shipping_address=wish.shipping_address,
+        billing_address=wish.billing_address,
+        cart_id=offer.cart.cart_id,
+        cart_version=offer.cart.version,
+    )
+
+
+def _pay_and_settle(
+    payment: Payment,
+    known: PlacedOrder | None,
+    *,
+    scope: Scope,
+    request_id: str,
+    now: datetime,
+) -> CheckoutAnswer:
+    try:
+        result = pay(payment, now=now)
+    except ProviderTimeout:
+        return _accept(payment, scope=scope, request_id=request_id, now=now)
+    except ProviderError:
+        found = _what_moved(payment)
+        if found is None:
+            return _accept(payment, scope=scope, request_id=request_id, now=now)
+        if found.outcome is Outcome.VOIDED:
+            give_up_payment(payment_id=payment.pk, now=now, failure_code="provider_failed")
+            raise PaymentUnavailable(
+                "Nothing was taken. Try again in a little while.", retry_after=5
+            ) from None
+        result = found
+    if result is None:
+        return _answer_by_another(payment, scope=scope, now=now)
+    return _settle(payment, result, known, scope=scope, request_id=request_id, now=now)
+
+
+def _what_moved(payment: Payment) -> PaymentResult | None:
+    """Ask a provider that failed whether it took the money, and see to it that it does not later.
+
+    None when it does not tell.
+    """
+    provider, request = provider_of(payment.provider), request_of(payment)
+    try:
+        return provider.find(request) or provider.void(request)
+    except ProviderError:
+        return None
+
+
+def _settle(
+    payment: Payment,
+    result: PaymentResult,
+    known: PlacedOrder | None,
+    *,
+    scope: Scope,
+    request_id: str,
+    now: datetime,
+) -> CheckoutAnswer:
+    settlement = _settled(
+        payment_id=payment.pk, result=result, now=now, known=known, request_id=request_id
+    )
+    if settlement.order.status == Order.Status.CONFIRMED:
+        empty_ordered_cart(settlement.order)
+    if settlement.answer is not None:
+        return CheckoutAnswer(settlement.answer)
+    return _answer_by_another(payment, scope=scope, now=now)
+
+
+# The whole unit again on a deadlock, and the outermost transaction on purpose.
+_settled = retried(transaction.atomic(durable=True)(settle_payment))
+
+
+def _accept(payment: Payment, *, scope: Scope, request_id: str, now: datetime) -> CheckoutAnswer:
+    """Answer that the order waits for news of its payment, unless they have come meanwhile."""
+    with transaction.atomic(durable=True):
+        current = Payment.objects.locked().get(pk=payment.pk)
+        if current.is_open and current.idempotency_claim is not None:
+            current.next_attempt_at = now + ASK_AGAIN
+            current.save(update_fields=["next_attempt_at"])
+            order = current.order
+            answer = checkout_answer(
+                order,
+                current,
+                lines=list(order.lines.order_by("position")),
+                events=list(order.events.order_by("id")),
+                request_id=request_id,
+            )
+            idempotency.complete(current.idempotency_claim, answer)
+            return CheckoutAnswer(answer)
+    return _answer_by_another(payment, scope=scope, now=now)
+
+
+def _answer_by_another(payment: Payment, *, scope: Scope, now: datetime) -> CheckoutAnswer:
+    """Return the answer that was stored by whoever settled this payment before us.
+
+    Raises OrderEnded if they found that the order had ended, which is no answer to keep.
+    """
+    with transaction.atomic(durable=True):
+        claim = idempotency.claim(scope, now=now)
+        if claim.answer is not None:
+            return CheckoutAnswer(claim.answer)
+        transaction.set_rollback(True)
+    order = Order.objects.get(payments=payment.pk)
+    raise OrderEnded("Nothing was charged for good. Order again if you like.", order=order.number)
+
+
+def empty_ordered_cart(order: Order) -> bool:
+    """Empty the cart that became this order, if it was not changed since. Safe to repeat.
+
+    A store that is away is no reason to fail: a task comes again.
+    """
+    if not order.cart_id or order.cart_version is None:
+        return False
+    try:
+        return empty_cart_by_id(cart_id=order.cart_id, version=order.cart_version)
+    except CartUnavailable:
+        log.warning("cart_not_emptied", order=order.number)
+        return False
+
+
+def empty_cart_of(*, order_id: int) -> bool:
+    """Empty the cart that became this order, if it was not changed since. Safe to repeat."""
+    order = Order.objects.filter(pk=order_id).first()
+    return order is not None and empty_ordered_cart(order)
+
+
+def _is_second_order_of_cart(error: IntegrityError) -> bool:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return getattr(diagnosis, "constraint_name", None) == "order_once_per_cart_version"
+
+
+def _already_ordered(cart: CartSnapshot) -> CartAlreadyOrdered:
+    order = (
+        Order.objects.filter(cart_id=cart.cart_id, cart_version=cart.version)
+        .filter(~Q(status=Order.Status.CANCELLED))
+        .first()
+    )
+    if order is not None and order.status != Order.Status.PENDING:
+        empty_ordered_cart(order)  # whoever placed it was killed before it came to this
+    return CartAlreadyOrdered(
+        "Change the cart to order once more, or see to the order that it became.",
+        order=order.number if order else None,
+    )
+
+
+def remember_refusal(*, scope: Scope, answer: StoredAnswer, now: datetime) -> StoredAnswer:
+    """Store a final refusal under its key, and return the answer that the key has now.
+
+    Never call it in a transaction. Raises what `shop.idempotency.claim` raises.
+    """
+    with transaction.atomic(durable=True):
+        claim = idempotency.claim(scope, now=now)
+        if claim.answer is not None:
+            return claim.answer
+        idempotency.complete(claim.id, answer)
+    return answer

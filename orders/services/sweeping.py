@@ -1,0 +1,193 @@
+"""Finishing what was left: payments nobody settled, holds that ran out, refunds still owed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import F
+
+from inventory.services import release_stock
+from orders.models import Order, OrderEvent, Payment, Refund
+from orders.providers import provider_of
+from orders.providers.base import PaymentResult, ProviderError
+from orders.services.aftersales import execute_refund
+from orders.services.cancelling import void_payment
+from orders.services.paying import (
+    IN_FLIGHT,
+    announce_cancellation,
+    backoff,
+    request_of,
+    settle_payment,
+)
+from orders.services.states import move_order
+from shop.db.retry import retried
+
+BATCH = 100
+NOT_PAID_IN_TIME = "Not paid in time"
+
+_PAYMENTS_LOCK = 7_302_001  # any number, the same for every process, and no other lock's
+_HOLDS_LOCK = 7_302_002
+
+log = structlog.get_logger("orders.sweeping")
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """How many a sweep looked at, and how many of them it brought to an end."""
+
+    looked_at: int = 0
+    finished: int = 0
+
+
+def sweep_payments(*, now: datetime) -> Sweep:
+    """Finish attempts that nobody came back for, by asking the provider with the same key.
+
+    Then give back what is owed. One sweep at a time: a second finds the lock taken and does
+    nothing. Safe to repeat, and to be killed at any line.
+    """
+    with _alone(_PAYMENTS_LOCK) as is_alone:
+        if not is_alone:
+            return Sweep()
+        due = list(
+            Payment.objects.select_related("order")
+            .filter(status__in=Payment.OPEN, next_attempt_at__lte=now)
+            .order_by("next_attempt_at")[:BATCH]
+        )
+        finished = sum(_finish(payment, now=now) for payment in due)
+        owed = list(
+            Refund.objects.filter(
+                status__in=[Refund.Status.NEW, Refund.Status.REQUESTED], next_attempt_at__lte=now
+            ).order_by("next_attempt_at")[:BATCH]
+        )
+        for refund in owed:
+            refund = execute_refund(refund=refund, now=now)
+            finished += refund.status == Refund.Status.SUCCEEDED
+        return Sweep(looked_at=len(due) + len(owed), finished=finished)
+
+
+def expire_holds(*, now: datetime) -> Sweep:
+    """End pending orders whose hold has run out, and set their stock free.
+
+    The provider is asked to close the payment first: if the money came in the last moment, the
+    order is confirmed with the stock that it still holds. If the provider does not answer, the
+    order ends all the same, and money that shows up later goes back. One at a time, safe to
+    repeat.
+    """
+    with _alone(_HOLDS_LOCK) as is_alone:
+        if not is_alone:
+            return Sweep()
+        over = list(
+            Order.objects.filter(status=Order.Status.PENDING, hold_expires_at__lte=now).order_by(
+                "hold_expires_at"
+            )[:BATCH]
+        )
+        finished = 0
+        for order in over:
+            if expire_order(order_id=order.pk, now=now):
+                finished += 1
+        return Sweep(looked_at=len(over), finished=finished)
+
+
+def expire_order(*, order_id: int, now: datetime) -> bool:
+    """End one pending order whose hold has run out; False if it is to be left alone for now."""
+    payment = Payment.objects.filter(order=order_id, status__in=Payment.OPEN).first()
+    if payment is not None and _is_in_flight(payment, now=now):
+        return False
+    if payment is not None:
+        void_payment(payment, now=now, because=NOT_PAID_IN_TIME)
+    return _end_expired(order_id=order_id, now=now)
+
+
+def _is_in_flight(payment: Payment, *, now: datetime) -> bool:
+    """Whether somebody is asking the provider at this moment: they will settle it."""
+    return (
+        payment.status == Payment.Status.REQUESTED
+        and payment.requested_at is not None
+        and payment.requested_at > now - IN_FLIGHT
+    )
+
+
+@retried
+@transaction.atomic(durable=True)
+def _end_expired(*, order_id: int, now: datetime) -> bool:
+    order = Order.objects.locked().get(pk=order_id)
+    if order.status != Order.Status.PENDING:
+        return True  # the provider's word has ended it, one way or the other
+    order.cancelled_at = now
+    order.cancel_reason = NOT_PAID_IN_TIME
+    move_order(
+        order,
+        event=OrderEvent.Kind.EXPIRED,
+        now=now,
+        status=Order.Status.CANCELLED,
+        # With an attempt still open nobody knows of the money: the sweeper will.
+        payment_status=(
+            None
+            if order.payments.filter(status__in=Payment.OPEN).exists()
+            else Order.PaymentStatus.VOIDED
+        ),
+        also=["cancelled_at", "cancel_reason"],
+        detail=order.cancel_reason,
+    )
+    release_stock(reference=order.stock_reference, now=now)
+    announce_cancellation(order)
+    return True
+
+
+def _finish(payment: Payment, *, now: datetime) -> bool:
+    """Bring one attempt on by asking the provider; True when it came to an end."""
+    if payment.order.status != Order.Status.PENDING:
+        if void_payment(payment, now=now):
+            return True
+        _ask_later(payment, why="unreachable", now=now)
+        return False
+    try:
+        result = _ask(payment, now=now)
+    except ProviderError as error:
+        _ask_later(payment, why=type(error).__name__, now=now)
+        return False
+    if result is None:
+        return True
+    settlement = settle_payment(payment_id=payment.pk, result=result, now=now)
+    if settlement.payment.is_open:
+        _ask_later(settlement.payment, why="", now=now)
+        return False
+    return True
+
+
+def _ask(payment: Payment, *, now: datetime) -> PaymentResult | None:
+    """Return what became of the attempt, begun now if the provider never heard of it."""
+    provider = provider_of(payment.provider)
+    request = request_of(payment)
+    if payment.status == Payment.Status.REQUIRES_ACTION:
+        return provider.find(request)
+    Payment.objects.filter(pk=payment.pk, status=Payment.Status.NEW).update(
+        status=Payment.Status.REQUESTED, requested_at=now
+    )
+    # The key makes it one payment, whether or not the first request arrived.
+    return provider.find(request) or provider.pay(request)
+
+
+def _ask_later(payment: Payment, *, why: str, now: datetime) -> None:
+    Payment.objects.filter(pk=payment.pk, status__in=Payment.OPEN).update(
+        attempts=F("attempts") + 1,
+        failure_code=why,
+        next_attempt_at=now + backoff(payment.attempts + 1),
+    )
+
+
+@contextmanager
+def _alone(lock: int) -> Iterator[bool]:
+    """Hold a lock of the whole shop for a while, or find that another process has it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
+        is_mine = bool(cursor.fetchone()[0])
+    try:
+        yield is_mine
+    finally:
+        if is_mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])

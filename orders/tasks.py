@@ -1,0 +1,48 @@
+"""Tasks about orders: each wakes a service. All are safe to run twice."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from orders import services
+
+
+@shared_task(name="orders.sweep_payments")
+def sweep_payments() -> int:
+    """Finish payments and refunds that were left open. Every 15 s by beat; at least once."""
+    return services.sweep_payments(now=timezone.now()).finished
+
+
+@shared_task(name="orders.expire_holds")
+def expire_holds() -> int:
+    """End pending orders whose hold has run out. Every 30 s by beat; at least once."""
+    return services.expire_holds(now=timezone.now()).finished
+
+
+@shared_task(name="orders.send_confirmation")
+def send_confirmation(*, message_id: str, payload: dict[str, int]) -> None:
+    """Mail the buyer what they bought. At least once a message."""
+    services.send_confirmation(
+        message_id=message_id, order_id=payload["order_id"], now=timezone.now()
+    )
+
+
+@shared_task(name="orders.send_cancellation")
+def send_cancellation(*, message_id: str, payload: dict[str, int]) -> None:
+    """Mail the buyer that the order has ended. At least once a message."""
+    services.send_cancellation(
+        message_id=message_id, order_id=payload["order_id"], now=timezone.now()
+    )
+
+
+@shared_task(name="orders.send_order_link")
+def send_order_link(*, message_id: str, payload: dict[str, int | None]) -> None:
+    """Mail the buyer a fresh link to the order. At least once a message."""
+    services.send_order_link(
+        message_id=message_id, order_id=payload["order_id"], now=timezone.now()
+    )
+
+
+@shared_task(name="orders.empty_cart")
+def empty_cart(*, message_id: str, payload: dict[str, int]) -> None:
+    """Empty the cart that became an order, if the request was killed before. At least once."""
+    services.empty_cart_of(order_id=payload["order_id"])
