@@ -17,7 +17,7 @@ help: ## List the targets
 
 setup: $(VENV)/.dev ## Make .venv and install everything from the lock, with hashes
 
-run: $(VENV)/.run ## Run the shop on http://127.0.0.1:$$PORT (8000); Ctrl-C stops all of it
+run: $(VENV)/.run ## Run the shop on http://127.0.0.1:$PORT (8000); Ctrl-C stops all of it
 	@$(MANAGE) up
 
 test: $(VENV)/.dev ## Run every test on servers of its own (ARGS="-k cart" for some)

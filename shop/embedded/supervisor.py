@@ -18,6 +18,7 @@ from shop.embedded.processes import kill_group, start
 STOP_SECONDS = 6.0  # for all programs together; the servers have theirs after that
 HEALTHY_SECONDS = 30.0  # who ran for this long is restarted at once
 LONGEST_PAUSE_SECONDS = 30.0
+ANSWER_SECONDS = 60.0  # the first program must answer by then
 GIVE_UP_AFTER = 4  # failures in a row of a program that never worked
 _TICK_SECONDS = 0.1
 _COLOURS = {"web": 36, "worker": 33, "beat": 35, "relay": 32}
@@ -72,7 +73,13 @@ class Supervisor:
             try:
                 self._begin(first)
                 is_announced = False
+                end = time.monotonic() + ANSWER_SECONDS
                 while self.stop_signal is None:
+                    if not is_announced and time.monotonic() > end:
+                        raise CannotRun(
+                            f"{first.name} gives no good answer after {ANSWER_SECONDS:.0f} s; "
+                            "its last words are above."
+                        )
                     self._pass_output_on(_TICK_SECONDS)
                     self._look_after_the_ended(is_announced=is_announced)
                     if not is_announced and first.name in self.runs and answers():
