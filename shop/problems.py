@@ -11,6 +11,7 @@ from django.core.exceptions import (
 )
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django_redis.exceptions import ConnectionInterrupted
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
@@ -214,7 +215,7 @@ def refusal_for(error: BaseException) -> Refusal | None:
             return errors.TooMany("Wait a little.", retry_after=int(getattr(error, "wait", 1) or 1) + 1)
         case RequestDataTooBig():
             return BodyTooLarge("The body is larger than this route reads.")
-        case SuspiciousOperation() | BadRequest():
+        case SuspiciousOperation() | BadRequest() | MultiPartParserError():
             return Malformed("The request cannot be understood.")
         case PoolTimeout():
             return errors.Unavailable("The database is busy.", retry_after=1)
