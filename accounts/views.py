@@ -36,8 +36,7 @@ from shop.http.views import ApiView, ApiViewSet
 
 
 class _PublicView(ApiView):
-    """A door that is passed without a token: one that came along, even an old one, is not read."""
-
+    # A token that came along, even an old one, is not read: it must not keep anybody from here.
     authentication_classes = ()
     permission_classes = (Public,)
 
@@ -69,6 +68,7 @@ class VerifyEmailView(_PublicView):
         operation_id="auth_verify_email",
         tags=["auth"],
         summary="Verify an address by the mailed token",
+        description="The token is good once, and for three days.",
         request=VerifyEmailRequest,
         responses={204: None},
     )
@@ -83,6 +83,7 @@ class TokenView(_PublicView):
         operation_id="auth_token",
         tags=["auth"],
         summary="Log in",
+        description="Only failed attempts count towards 429: by account and by network.",
         request=TokenRequest,
         responses={200: TokensResponse},
     )
@@ -105,6 +106,10 @@ class TokenRefreshView(_PublicView):
         operation_id="auth_token_refresh",
         tags=["auth"],
         summary="Exchange a refresh token for a new pair",
+        description=(
+            "The old token is spent. Two exchanges that cross within ten seconds get the same"
+            " successor; a spent token that comes back otherwise ends the session (`token_reused`)."
+        ),
         request=RefreshRequest,
         responses={200: TokensResponse},
     )
@@ -122,6 +127,7 @@ class LogoutView(_PublicView):
         operation_id="auth_logout",
         tags=["auth"],
         summary="End the session of a refresh token",
+        description="Any refresh token of the session will do, a spent one too. Repeatable.",
         request=RefreshRequest,
         responses={204: None},
     )
@@ -138,6 +144,7 @@ class LogoutAllView(ApiView):
         operation_id="auth_logout_all",
         tags=["auth"],
         summary="End every session of one's own",
+        description="Access tokens are refused within 30 seconds.",
         request=None,
         responses={204: None},
     )
@@ -213,6 +220,7 @@ class ProfileView(ApiView):
         operation_id="me_read",
         tags=["me"],
         summary="Who am I",
+        description="Neither the e-mail nor the telephone number is ever shown in full.",
         responses={200: ProfileResponse},
     )
     def get(self, request: Request) -> Response:
@@ -223,6 +231,7 @@ class ProfileView(ApiView):
         operation_id="me_change",
         tags=["me"],
         summary="Change one's name or telephone number",
+        description="What is left out stays as it is.",
         request=ProfileRequest,
         responses={200: ProfileResponse},
     )
@@ -239,6 +248,7 @@ class AddressViewSet(ApiViewSet):
     @extend_schema(
         operation_id="me_addresses_list",
         summary="One's address book, newest first",
+        description="Pages follow `next` and `previous`.",
         parameters=[ListQuery],
         responses={200: AddressPageResponse},
     )
@@ -252,6 +262,7 @@ class AddressViewSet(ApiViewSet):
     @extend_schema(
         operation_id="me_addresses_add",
         summary="Add an address",
+        description="A new default takes the place of the old one.",
         request=AddressRequest,
         responses={201: AddressResponse},
     )
@@ -265,6 +276,7 @@ class AddressViewSet(ApiViewSet):
     @extend_schema(
         operation_id="me_addresses_read",
         summary="One address",
+        description="Somebody else's is not found.",
         responses={200: AddressResponse},
     )
     def retrieve(self, request: Request, address_id: int) -> Response:
@@ -273,7 +285,8 @@ class AddressViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="me_addresses_replace",
-        summary="Replace an address: what is left out becomes empty",
+        summary="Replace an address",
+        description="What is left out becomes empty.",
         request=AddressRequest,
         responses={200: AddressResponse},
     )
@@ -283,7 +296,8 @@ class AddressViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="me_addresses_change",
-        summary="Change parts of an address",
+        summary="Change an address",
+        description="What is left out stays as it is.",
         request=AddressRequest,
         responses={200: AddressResponse},
     )
@@ -294,6 +308,7 @@ class AddressViewSet(ApiViewSet):
     @extend_schema(
         operation_id="me_addresses_remove",
         summary="Remove an address",
+        description="Orders that were sent there keep their copy.",
         responses={204: None},
     )
     def destroy(self, request: Request, address_id: int) -> Response:
