@@ -338,14 +338,11 @@ class _Upsert:
         )
         if priced:
             append_price_history(variant_ids=priced, now=self.now)
-        refresh_listing(
-            product_ids=[
-                known.product.pk
-                for known in self.known.values()
-                if known.is_changed or known.is_new
-            ],
-            now=self.now,
-        )
+        written = [
+            known.product.pk for known in self.known.values() if known.is_changed or known.is_new
+        ]
+        if written:
+            refresh_listing(product_ids=written, now=self.now)
         return [self._result(draft) for draft in self.drafts]
 
     def _result(self, draft: ProductDraft) -> UpsertResult:

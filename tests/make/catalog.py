@@ -41,7 +41,7 @@ def variant_draft(
         {} if price is None else {"GBP": (price, compare_at)}
     )
     return VariantDraft(
-        sku=sku or f"SKU-{next(_numbers)}",
+        sku=f"SKU-{next(_numbers)}" if sku is None else sku,
         option_values=values,
         **{"prices": prices, **more},
     )

@@ -1,0 +1,47 @@
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from redis.connection import AbstractConnection
+
+Committing = Callable[[], AbstractContextManager[None]]
+Trips = Callable[[], AbstractContextManager[list[int]]]
+
+
+@pytest.fixture
+def committing(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> Committing:
+    """Return a context in which what waits for the commit is done at its end."""
+
+    @contextmanager
+    def until_commit() -> Iterator[None]:
+        with django_capture_on_commit_callbacks(execute=True):
+            yield
+
+    return until_commit
+
+
+@pytest.fixture
+def redis_trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
+    """Return a context that counts what is sent to Redis: a pipeline is one trip."""
+    sent: list[int] = []
+    send = AbstractConnection.send_packed_command
+
+    def counted(self: AbstractConnection, *args: object, **kwargs: object) -> object:
+        sent.append(1)
+        return send(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
+
+    @contextmanager
+    def counting() -> Iterator[list[int]]:
+        sent.clear()
+        yield sent
+
+    return counting
+
+
+@pytest.fixture(autouse=True)
+def _own_media(settings: Settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"
