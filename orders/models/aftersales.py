@@ -141,7 +141,7 @@ class CreditNote(models.Model):
 
     external_ref = models.CharField(
         max_length=64,
-        null=True,  # noqa: DJ001 — unique, and our own have none
+        null=True,
         blank=True,
         unique=True,
         default=None,

@@ -65,7 +65,7 @@ class Order(models.Model):
     number = models.CharField(max_length=10, unique=True, help_text="Random, Crockford base32.")
     external_ref = models.CharField(
         max_length=64,
-        null=True,  # noqa: DJ001 — unique, and most orders have none
+        null=True,
         blank=True,
         unique=True,
         default=None,

@@ -112,5 +112,5 @@ class PaymentProvider(Protocol):
         ...
 
     def statement(self, *, since: datetime | None) -> dict[UUID, PaymentResult] | None:
-        """Tell every payment that was begun since then, by key; None if the provider has no books."""
+        """Tell every payment begun since then, by key; None if the provider keeps no books."""
         ...

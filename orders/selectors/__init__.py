@@ -1,7 +1,12 @@
 """Questions about orders: no writes, no locks."""
 
 from orders.selectors.access import access_token, link_token, readable_order
-from orders.selectors.documents import order_document, order_row
+from orders.selectors.documents import (
+    order_document,
+    order_row,
+    payment_answer,
+    preview_document,
+)
 from orders.selectors.questions import all_orders, document_of, narrowed, orders_of
 from orders.selectors.reconciliation import (
     ORDER_CHECKS,
@@ -24,6 +29,8 @@ __all__ = [
     "order_findings",
     "order_row",
     "orders_of",
+    "payment_answer",
     "payment_findings",
+    "preview_document",
     "readable_order",
 ]

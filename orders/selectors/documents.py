@@ -1,9 +1,11 @@
 """Orders as their readers see them. Only the serializers beside the views say more of the shape."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypedDict
 
+from cart.services import Quote
+from catalog.selectors import VariantCard
 from orders.models import Order, OrderEvent, OrderLine, Payment, Refund, Return
 from shop.money import Money
 from shop.privacy import last4, mask_email
@@ -154,6 +156,46 @@ def order_document(
             for event in events
         ],
         "actions": actions_for(order),
+    }
+
+
+def preview_document(
+    quote: Quote, cards: Mapping[int, VariantCard], *, quote_token: str, expires_at: datetime
+) -> dict[str, object]:
+    """Return what a checkout would charge, and how it comes to that."""
+    currency = quote.currency
+    option = quote.shipping_method
+    return {
+        "currency": currency,
+        "lines": [
+            {
+                "variant_id": line.variant_id,
+                "sku": line.sku,
+                "title": cards[line.variant_id].title,
+                "variant_title": cards[line.variant_id].variant_title,
+                "options": cards[line.variant_id].options,
+                "image": cards[line.variant_id].image,
+                "quantity": line.quantity,
+                "unit_price": _money(line.unit_price_minor, currency),
+                "discount": _money(line.discount_minor, currency),
+                "line_total": _money(line.total_minor, currency),
+                "tax": _money(line.tax_minor, currency),
+                "tax_rate_bps": line.tax_rate_bps,
+            }
+            for line in quote.lines
+        ],
+        "shipping_method": {"code": option.code, "name": option.name} if option else None,
+        "totals": {
+            "subtotal": _money(quote.subtotal_minor, currency),
+            "discount": _money(quote.discount_minor, currency),
+            "shipping": _money(quote.shipping_minor, currency),
+            "tax": _money(quote.tax_minor, currency),
+            "total": _money(quote.total_minor, currency),
+        },
+        "total": _money(quote.total_minor, currency),
+        "trace": quote.trace,
+        "quote_token": quote_token,
+        "quote_expires_at": expires_at,
     }
 
 

@@ -15,9 +15,10 @@ from orders.services.cancelling import cancel_order, void_payment
 from orders.services.checkout import (
     CheckoutAnswer,
     CheckoutWish,
+    answer_stored,
     checkout,
     empty_cart_of,
-    remember_refusal,
+    remember_answer,
 )
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
 from orders.services.mails import (
@@ -36,7 +37,7 @@ from orders.services.paying import (
 )
 from orders.services.placing import new_number, place_order
 from orders.services.quoting import Expectation, Offer, Preview, preview
-from orders.services.sandbox import complete_sandbox_payment
+from orders.services.sandbox import complete_sandbox_payment, sandbox_payment
 from orders.services.sweeping import Sweep, expire_holds, expire_order, sweep_payments
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "ReturnPart",
     "Settlement",
     "Sweep",
+    "answer_stored",
     "cancel_order",
     "checkout",
     "complete_sandbox_payment",
@@ -71,9 +73,10 @@ __all__ = [
     "record_sale",
     "refund_order",
     "refundable_minor",
-    "remember_refusal",
+    "remember_answer",
     "request_of",
     "request_order_link",
+    "sandbox_payment",
     "send_cancellation",
     "send_confirmation",
     "send_order_link",

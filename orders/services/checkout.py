@@ -294,11 +294,8 @@ def _answer_by_another(payment: Payment, *, scope: Scope, now: datetime) -> Chec
 
     Raises OrderEnded if they found that the order had ended, which is no answer to keep.
     """
-    with transaction.atomic(durable=True):
-        claim = idempotency.claim(scope, now=now)
-        if claim.answer is not None:
-            return CheckoutAnswer(claim.answer)
-        transaction.set_rollback(True)
+    if stored := answer_stored(scope=scope, now=now):
+        return CheckoutAnswer(stored)
     order = Order.objects.get(payments=payment.pk)
     raise OrderEnded("Nothing was charged for good. Order again if you like.", order=order.number)
 
@@ -342,8 +339,20 @@ def _already_ordered(cart: CartSnapshot) -> CartAlreadyOrdered:
     )
 
 
-def remember_refusal(*, scope: Scope, answer: StoredAnswer, now: datetime) -> StoredAnswer:
-    """Store a final refusal under its key, and return the answer that the key has now.
+def answer_stored(*, scope: Scope, now: datetime) -> StoredAnswer | None:
+    """Return the answer that the key has already, leaving no claim behind.
+
+    Never call it in a transaction. Raises what `shop.idempotency.claim` raises.
+    """
+    with transaction.atomic(durable=True):
+        claim = idempotency.claim(scope, now=now)
+        if claim.answer is None:
+            transaction.set_rollback(True)
+        return claim.answer
+
+
+def remember_answer(*, scope: Scope, answer: StoredAnswer, now: datetime) -> StoredAnswer:
+    """Store a final answer under its key, and return the one that the key has now.
 
     Never call it in a transaction. Raises what `shop.idempotency.claim` raises.
     """

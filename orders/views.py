@@ -1,0 +1,365 @@
+"""Checkout and orders over HTTP."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions, status
+from rest_framework.parsers import FormParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.permissions import SignedIn, signed_in_user, user_or_none
+from cart.services import CartOwner
+from orders import selectors, services
+from orders.models import Order
+from orders.permissions import count_lookup, may_change_all, may_see_all
+from orders.serializers import (
+    CancelRequest,
+    CheckoutRequest,
+    CheckoutResponse,
+    LookupRequest,
+    LookupResponse,
+    OrderListQuery,
+    OrderPageResponse,
+    OrderResponse,
+    PreviewRequest,
+    PreviewResponse,
+    SandboxOutcomeRequest,
+    SandboxPaymentResponse,
+)
+from orders.services import CheckoutWish, Expectation, Postal
+from shop.errors import Refusal
+from shop.http.conditional import etag_for_version, require_match
+from shop.http.json import JsonParser
+from shop.http.pagination import paginate
+from shop.http.permissions import Public
+from shop.http.views import (
+    ApiView,
+    answer_of,
+    as_response,
+    is_stored,
+    read_idempotency_key,
+    replayed,
+    scope_of,
+)
+from shop.idempotency import IdempotencyInProgress, IdempotencyKeyReused, Scope
+from shop.problems import request_id_of
+
+_ORDER_TOKEN = re.compile(r"[A-Za-z0-9_:=-]{1,300}")
+
+CART_TOKEN_PARAMETER = OpenApiParameter(
+    "X-Cart-Token",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="A guest's cart. Ignored when signed in.",
+)
+ORDER_TOKEN_PARAMETER = OpenApiParameter(
+    "X-Order-Token",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="A guest's token for the order, from its checkout or from a mailed link.",
+)
+IF_MATCH_PARAMETER = OpenApiParameter(
+    "If-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The `ETag` of the order to change; 412 `version_mismatch` if it is another now.",
+)
+ETAG_IN_ANSWER = OpenApiParameter(
+    "ETag",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The order's version, quoted.",
+    response=[200],
+)
+NUMBER_PARAMETER = OpenApiParameter(
+    "number", OpenApiTypes.STR, OpenApiParameter.PATH, description="The order's number."
+)
+KEY_PARAMETER = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x2b\x2d-\x7e]+$"},
+    OpenApiParameter.HEADER,
+    required=True,
+    description="Made up for each order. Sent again, the first answer comes back.",
+)
+
+
+class PreviewView(ApiView):
+    permission_classes = (Public,)
+
+    @extend_schema(
+        operation_id="checkout_preview",
+        tags=["checkout"],
+        summary="See what a checkout would charge",
+        description="Writes and holds nothing. `quote_token` is good for ten minutes.",
+        parameters=[CART_TOKEN_PARAMETER],
+        request=PreviewRequest,
+        responses={200: PreviewResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = PreviewRequest.parse(request)
+        preview = services.preview(
+            owner=_cart_owner(request),
+            address=Postal(**body["shipping_address"]),
+            shipping_method=body["shipping_method"],
+            expectation=_expectation(body),
+            now=timezone.now(),
+        )
+        return Response(
+            selectors.preview_document(
+                preview.offer.quote,
+                preview.offer.cards,
+                quote_token=preview.quote_token,
+                expires_at=preview.expires_at,
+            )
+        )
+
+
+class _StepwiseView(ApiView):
+    """A POST that commits in several steps, and so looks after its idempotency key by itself."""
+
+    keeps_own_idempotency = True
+
+    def refused(self, error: Exception, scope: Scope) -> HttpResponse:
+        """Answer with the refusal, stored under the key if it is final."""
+        answer = answer_of(self.handle_exception(error))
+        if is_stored(answer.status):
+            answer = services.remember_answer(scope=scope, answer=answer, now=timezone.now())
+        response = as_response(answer)
+        if isinstance(error, Refusal):
+            response.problem_code = error.code  # type: ignore[attr-defined]
+        return response
+
+
+class CheckoutView(_StepwiseView):
+    permission_classes = (Public,)
+    requires_idempotency_key = True
+
+    @extend_schema(
+        operation_id="checkout",
+        tags=["checkout"],
+        summary="Order what is in the cart",
+        description=(
+            "Prices, tax and stock are decided here. 202: the payment provider did not answer in"
+            " time; the order is pending and settled by itself. With `requires_action`, send the"
+            " buyer to `next_action.url`."
+        ),
+        parameters=[CART_TOKEN_PARAMETER, KEY_PARAMETER],
+        request=CheckoutRequest,
+        responses={201: CheckoutResponse, 202: CheckoutResponse},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        scope = scope_of(request, read_idempotency_key(request) or "")
+        try:
+            given = services.checkout(
+                wish=_wish(request, CheckoutRequest.parse(request)),
+                scope=scope,
+                request_id=request_id_of(request._request),
+                now=timezone.now(),
+            )
+        except (IdempotencyKeyReused, IdempotencyInProgress):
+            raise
+        except (Refusal, exceptions.APIException) as error:
+            return self.refused(error, scope)
+        return replayed(given.answer) if given.is_replay else as_response(given.answer)
+
+
+class OrderListView(ApiView):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="orders_list",
+        tags=["orders"],
+        summary="List orders, newest first",
+        description="One's own; everybody's for staff with `orders.view_order`.",
+        parameters=[OrderListQuery],
+        responses={200: OrderPageResponse},
+    )
+    def get(self, request: Request) -> Response:
+        query = OrderListQuery.parse_query(request)
+        orders = (
+            selectors.all_orders()
+            if may_see_all(request)
+            else selectors.orders_of(signed_in_user(request))
+        )
+        page = paginate(
+            selectors.narrowed(
+                orders,
+                status=query.get("status"),
+                placed_after=query.get("placed_after"),
+                q=query.get("q"),
+            ),
+            request=request,
+            order=("-placed_at", "-id"),
+        )
+        return Response(page.answer([selectors.order_row(order) for order in page.rows]))
+
+
+class OrderView(ApiView):
+    permission_classes = (Public,)
+
+    @extend_schema(
+        operation_id="orders_show",
+        tags=["orders"],
+        summary="Show an order",
+        description="To its owner, to whoever has its token, and to staff; 404 to anybody else.",
+        parameters=[NUMBER_PARAMETER, ORDER_TOKEN_PARAMETER, ETAG_IN_ANSWER],
+        responses={200: OrderResponse},
+    )
+    def get(self, request: Request, number: str) -> Response:
+        order = _readable(request, number, sees_all=may_see_all(request))
+        return _shown(order)
+
+
+class CancelView(_StepwiseView):
+    permission_classes = (Public,)
+
+    @extend_schema(
+        operation_id="orders_cancel",
+        tags=["orders"],
+        summary="Cancel an order",
+        description=(
+            "While nothing of it is on its way. What was paid goes back, and so does the stock."
+            " Repeatable."
+        ),
+        parameters=[NUMBER_PARAMETER, ORDER_TOKEN_PARAMETER, IF_MATCH_PARAMETER, ETAG_IN_ANSWER],
+        request=CancelRequest,
+        responses={200: OrderResponse},
+    )
+    def post(self, request: Request, number: str) -> HttpResponse | Response:
+        key = read_idempotency_key(request)
+        if key is None:
+            return self._cancel(request, number)
+        scope = scope_of(request, key)
+        try:
+            return self._once(scope, lambda: self._cancel(request, number))
+        except (IdempotencyKeyReused, IdempotencyInProgress):
+            raise
+        except (Refusal, exceptions.APIException) as error:
+            return self.refused(error, scope)
+
+    def _once(self, scope: Scope, act: Callable[[], Response]) -> HttpResponse:
+        # Cancelling can be repeated, so nothing needs to be claimed before: of two at once both
+        # do it, and both give the answer that was stored first.
+        if stored := services.answer_stored(scope=scope, now=timezone.now()):
+            return replayed(stored)
+        answer = answer_of(act())
+        return as_response(services.remember_answer(scope=scope, answer=answer, now=timezone.now()))
+
+    def _cancel(self, request: Request, number: str) -> Response:
+        body = CancelRequest.parse(request)
+        order = _readable(request, number, sees_all=may_change_all(request))
+        require_match(request, etag_for_version(order.version))
+        user = user_or_none(request)
+        cancelled = services.cancel_order(
+            number=order.number,
+            reason=body["reason"],
+            now=timezone.now(),
+            actor_id=user.pk if user else None,
+        )
+        return _shown(cancelled)
+
+
+class LookupView(ApiView):
+    permission_classes = (Public,)
+
+    @extend_schema(
+        operation_id="orders_lookup",
+        tags=["orders"],
+        summary="Have a link to an order mailed to its buyer",
+        description="The answer is the same whether or not there is such an order.",
+        request=LookupRequest,
+        responses={202: LookupResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = LookupRequest.parse(request)
+        count_lookup(request, email=body["email"])
+        services.request_order_link(number=body["number"], email=body["email"])
+        return Response(
+            {"detail": "If that is the buyer's address, a link is on its way there."},
+            status=status.HTTP_202_ACCEPTED,
+        )
+
+
+class SandboxPaymentView(_StepwiseView):
+    """Where the sandbox's payer proves who they are, as they would at their bank's."""
+
+    permission_classes = (Public,)
+    parser_classes = (JsonParser, FormParser)
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, payment_id: UUID) -> HttpResponse:
+        payment = services.sandbox_payment(payment_id)
+        page = render_to_string("orders/sandbox/payment.html", {"payment": payment})
+        response = HttpResponse(page)
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+    @extend_schema(
+        operation_id="sandbox_payment_complete",
+        tags=["sandbox"],
+        summary="Act as the payer of a sandbox payment",
+        description="Only where the sandbox is open. The first answer counts.",
+        request={"application/json": SandboxOutcomeRequest},
+        responses={200: SandboxPaymentResponse},
+    )
+    def post(self, request: Request, payment_id: UUID) -> Response:
+        body = SandboxOutcomeRequest.parse(request)
+        settlement = services.complete_sandbox_payment(
+            payment_id=payment_id, succeeds=body["outcome"] == "succeed", now=timezone.now()
+        )
+        return Response(
+            {
+                "order": settlement.order.number,
+                "order_status": settlement.order.status.lower(),
+                "payment": selectors.payment_answer(settlement.payment),
+            }
+        )
+
+
+def _cart_owner(request: Request) -> CartOwner:
+    user = user_or_none(request)
+    if user is not None:
+        return CartOwner(customer_id=user.pk, token=None)
+    return CartOwner(customer_id=None, token=request.headers.get("X-Cart-Token"))
+
+
+def _wish(request: Request, body: dict[str, Any]) -> CheckoutWish:
+    billing = body.get("billing_address")
+    return CheckoutWish(
+        owner=_cart_owner(request),
+        customer=user_or_none(request),
+        email=body.get("email", ""),
+        shipping_address=Postal(**body["shipping_address"]),
+        billing_address=Postal(**billing) if billing else None,
+        shipping_method=body["shipping_method"],
+        provider=body["payment"]["provider"],
+        token=body["payment"]["token"],
+        expectation=_expectation(body),
+    )
+
+
+def _expectation(body: dict[str, Any]) -> Expectation:
+    return Expectation(total=body.get("expected_total"), quote_token=body.get("quote_token"))
+
+
+def _readable(request: Request, number: str, *, sees_all: bool) -> Order:
+    token = request.headers.get("X-Order-Token", "")
+    return selectors.readable_order(
+        number=number,
+        user=user_or_none(request),
+        token=token if _ORDER_TOKEN.fullmatch(token) else "",
+        sees_all=sees_all,
+        now=timezone.now(),
+    )
+
+
+def _shown(order: Order) -> Response:
+    return Response(selectors.document_of(order), headers={"ETag": etag_for_version(order.version)})
