@@ -212,7 +212,8 @@ def refusal_for(error: BaseException) -> Refusal | None:
         case drf.UnsupportedMediaType():
             return UnsupportedMediaType(str(error.detail))
         case drf.Throttled():
-            return errors.TooMany("Wait a little.", retry_after=int(getattr(error, "wait", 1) or 1) + 1)
+            seconds = int(getattr(error, "wait", 1) or 1) + 1
+            return errors.TooMany("Wait a little.", retry_after=seconds)
         case RequestDataTooBig():
             return BodyTooLarge("The body is larger than this route reads.")
         case SuspiciousOperation() | BadRequest() | MultiPartParserError():

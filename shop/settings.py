@@ -123,13 +123,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "csp.middleware.CSPMiddleware",  # outside of the admin's, which loosens it for itself
     # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
     "shop.http.admin_middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "shop.http.admin_middleware.AdminAuthenticationMiddleware",
     "shop.http.admin_middleware.AdminMessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "csp.middleware.CSPMiddleware",
 ]
 
 ROOT_URLCONF = "shop.urls"
@@ -347,6 +347,8 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+LOGIN_URL = "/admin/login/"
+LOGIN_REDIRECT_URL = "/admin/"
 RATELIMIT_USE_CACHE = "limiter"
 RATELIMIT_IP_META_KEY = "shop.http.client_address.client_address"
 SILENCED_SYSTEM_CHECKS = [

@@ -30,7 +30,7 @@ _KEPT_HEADERS = ("Content-Type", "ETag", "Location", "X-Cart-Token", "WWW-Authen
 
 
 class IdempotencyKeyRequired(Malformed):
-    """This route moves money or stock, so it wants an `Idempotency-Key`."""
+    """The route moves money or stock, so it wants an `Idempotency-Key`."""
 
     code = "idempotency_key_required"
     title = "Send an Idempotency-Key"
