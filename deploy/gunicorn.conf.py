@@ -2,8 +2,12 @@
 
 import gc
 import os
+from pathlib import Path
 
 from prometheus_client import multiprocess
+
+if metrics_folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    Path(metrics_folder).mkdir(parents=True, exist_ok=True)
 
 bind = os.environ.get("SHOP_BIND") or f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
@@ -17,7 +21,7 @@ timeout = 30
 graceful_timeout = int(os.environ.get("SHOP_GRACEFUL_SECONDS") or 25)
 max_requests = 20_000
 max_requests_jitter = 2_000
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 # Requests are logged by the shop itself, with their ids.
 accesslog = None
