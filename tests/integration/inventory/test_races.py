@@ -1,4 +1,10 @@
-"""Two at once. Each race is held open at a chosen point; none of these hangs on luck."""
+"""Two at once. Each race is held open at a chosen point; none of these hangs on luck.
+
+Each guard was taken away once to see them fail. Without the row lock of `reserve_stock` the CHECK
+refuses instead (no clean `OutOfStock`) and twins hold twice; with the rows locked in the order of
+the basket, baskets deadlock; without the claim of the reservations, a commit and a release that
+cross both count.
+"""
 
 from collections.abc import Callable
 from contextlib import ExitStack
