@@ -7,6 +7,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 MANAGE := $(BIN)/python manage.py
 # Workers of the test run: one a core.
 WORKERS ?= auto
+# Of `make load`.
+USERS ?= 10
+SECONDS ?= 30
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check lint format types imports migrations openapi bench load demo \
@@ -48,10 +51,10 @@ openapi: $(VENV)/.dev ## Write docs/openapi.yaml; in CI, fail where that changes
 	else cp $(VENV)/openapi.yaml docs/openapi.yaml; fi
 
 bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
-	@$(BIN)/python -m tests.load.bench
+	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md
 
 load: $(VENV)/.dev ## Shoppers by the dozen against a shop of its own
-	@$(BIN)/python -m tests.load.scenarios
+	@$(BIN)/python -m tests.load.journey --users $(USERS) --seconds $(SECONDS)
 
 demo: $(VENV)/.run ## Bring the demo catalogue back to how it was
 	@$(MANAGE) load_demo --reset

@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import requests
 
-from shop.embedded.home import PROJECT
+from shop.embedded.home import PROJECT, Home
+from shop.embedded.postgres import programs
 from shop.embedded.processes import free_port
 
 START_SECONDS = 120  # the first start makes a database and loads the demo catalogue
@@ -38,6 +39,17 @@ class RunningShop:
     log: Path
     pid: int
     process: subprocess.Popen[bytes]
+
+    @property
+    def database_url(self) -> str:
+        state = Home(self.home).read_state()
+        if state is None:
+            raise AssertionError(f"nothing runs on {self.home}")
+        return state.environment["DATABASE_URL"]
+
+    def postgres_program(self, name: str) -> Path:
+        """Return the path of pgbench, psql … of the version that the shop runs on."""
+        return programs() / name
 
     def family(self) -> list[psutil.Process]:
         """Return every process that belongs to it."""
