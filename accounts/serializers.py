@@ -3,6 +3,7 @@
 from typing import Any
 
 from django_countries import countries
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from shop.http.serializers import RequestSerializer
@@ -10,24 +11,42 @@ from shop.http.serializers import RequestSerializer
 COUNTRIES = [(code, str(name)) for code, name in countries]
 
 
+class _TextField(serializers.CharField):
+    """A JSON string: DRF would also take a number for one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class _FlagField(serializers.BooleanField):
+    """A JSON boolean: DRF would also take 1, "on" and "yes" for true."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 class _EmailField(serializers.EmailField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=254, **kwargs)
 
 
-class _NewPasswordField(serializers.CharField):
+class _NewPasswordField(_TextField):
     """8 to 128 characters, taken as they are: a space at the end belongs to a password."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(min_length=8, max_length=128, trim_whitespace=False, **kwargs)
 
 
-class _PasswordField(serializers.CharField):
+class _PasswordField(_TextField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=128, trim_whitespace=False, **kwargs)
 
 
-class _OptionalTextField(serializers.CharField):
+class _OptionalTextField(_TextField):
     """A text that may be absent, null or empty, which all mean the same."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -47,7 +66,7 @@ class RegisterRequest(RequestSerializer):
 
 
 class VerifyEmailRequest(RequestSerializer):
-    token = serializers.CharField(max_length=500, help_text="From the mailed link.")
+    token = _TextField(max_length=500, help_text="From the mailed link.")
 
 
 class TokenRequest(RequestSerializer):
@@ -56,7 +75,7 @@ class TokenRequest(RequestSerializer):
 
 
 class RefreshRequest(RequestSerializer):
-    refresh = serializers.CharField(max_length=200)
+    refresh = _TextField(max_length=200)
 
 
 class PasswordResetRequest(RequestSerializer):
@@ -64,7 +83,7 @@ class PasswordResetRequest(RequestSerializer):
 
 
 class PasswordResetConfirmRequest(RequestSerializer):
-    token = serializers.CharField(max_length=500, help_text="From the mailed link.")
+    token = _TextField(max_length=500, help_text="From the mailed link.")
     password = _NewPasswordField()
 
 
@@ -81,19 +100,19 @@ class ProfileRequest(RequestSerializer):
 
 
 class AddressRequest(RequestSerializer):
-    name = serializers.CharField(max_length=200)
+    name = _TextField(max_length=200)
     company = _OptionalTextField(max_length=200, default="")
-    line1 = serializers.CharField(max_length=200)
+    line1 = _TextField(max_length=200)
     line2 = _OptionalTextField(max_length=200, default="")
-    city = serializers.CharField(max_length=100)
+    city = _TextField(max_length=100)
     region = _OptionalTextField(max_length=100, default="")
     postal_code = _OptionalTextField(max_length=20, default="")
     country = serializers.ChoiceField(choices=COUNTRIES, help_text="ISO 3166-1 alpha-2.")
     phone = _OptionalTextField(
         max_length=32, default="", help_text="E.164, or as dialled in `country`."
     )
-    is_default_shipping = serializers.BooleanField(default=False)
-    is_default_billing = serializers.BooleanField(default=False)
+    is_default_shipping = _FlagField(default=False)
+    is_default_billing = _FlagField(default=False)
 
 
 class DetailResponse(serializers.Serializer[Any]):
@@ -132,6 +151,7 @@ class AddressResponse(serializers.Serializer[Any]):
     is_default_billing = serializers.BooleanField()
 
 
+@extend_schema_serializer(many=False)  # it is the page; the rows are in it
 class AddressPageResponse(serializers.Serializer[Any]):
     results = AddressResponse(many=True)
     next = serializers.URLField(allow_null=True)

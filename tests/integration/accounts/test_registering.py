@@ -121,6 +121,7 @@ def test_a_disabled_owner_is_not_written_to(api: APIClient) -> None:
         ({"email": "a" * 250 + "@example.com"}, "/email", "max_length"),
         ({"email": "a\x00b@example.com"}, "/email", None),
         ({"password": "short"}, "/password", "min_length"),
+        ({"password": 1234567890}, "/password", "invalid"),
         ({"password": "x9-" * 50}, "/password", "max_length"),
         ({"password": "password123"}, "/password", "password_too_common"),
         ({"password": "ada@example.com"}, "/password", "password_too_similar"),
