@@ -195,7 +195,7 @@ class FacetValueResponse(serializers.Serializer[Any]):
     count = serializers.IntegerField(min_value=1)
     min = MoneyField(required=False, help_text="Of price only: its lowest amount.")
     max = MoneyField(
-        required=False, allow_null=True, help_text="Of price only: its highest amount."
+        required=False, help_text="Of price only: its highest amount; the last one is open."
     )
 
 

@@ -286,9 +286,11 @@ def _bucket_shown(bucket: int, currency: str) -> dict[str, Any]:
     steps = _steps(currency)
     is_last = bucket >= len(steps)
     top = "" if is_last else str(PRICE_STEPS[bucket])
-    return {
+    shown: dict[str, Any] = {
         "value": f"{PRICE_STEPS[bucket - 1]}-{top}",
         "min": Money(steps[bucket - 1], currency).as_json(),
-        # The last amount in it: what `max_price` has to be to get just these.
-        "max": None if is_last else Money(steps[bucket] - 1, currency).as_json(),
     }
+    if not is_last:
+        # The last amount in it: what `max_price` has to be to get just these.
+        shown["max"] = Money(steps[bucket] - 1, currency).as_json()
+    return shown
