@@ -12,7 +12,7 @@ from orders.services.aftersales import (
     settle_refund,
 )
 from orders.services.cancelling import cancel_order, void_payment
-from orders.services.checkout import (
+from orders.services.checking_out import (
     CheckoutAnswer,
     CheckoutWish,
     answer_stored,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from django_countries import countries
 
@@ -106,6 +107,7 @@ _COUNTRIES = {
 }
 
 
+@cache
 def country_code(name: str) -> str:
     """Return the ISO 3166-1 code of a country's name, `ZZ` where there is no one code for it."""
     if code := _COUNTRIES.get(name.lower()):

@@ -8,7 +8,7 @@ from django.conf import settings
 from orders.errors import PaymentNotFound
 from orders.models import Order, Payment
 from orders.providers.sandbox.provider import SandboxProvider
-from orders.services.checkout import empty_ordered_cart
+from orders.services.checking_out import empty_ordered_cart
 from orders.services.paying import Settlement, settle_payment
 
 

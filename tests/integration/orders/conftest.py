@@ -1,0 +1,14 @@
+"""What every test of orders stands on."""
+
+import pytest
+
+from tests.make import orders as make
+
+
+@pytest.fixture(autouse=True)
+def _ground(request: pytest.FixtureRequest) -> None:
+    """Make the first rules and the warehouse again where an earlier test emptied every table."""
+    marker = request.node.get_closest_marker("django_db")
+    if marker is not None and marker.kwargs.get("transaction"):
+        request.getfixturevalue("transactional_db")
+        make.ground()
