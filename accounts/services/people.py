@@ -135,10 +135,11 @@ def customers_for_history(refs: Collection[str], *, now: datetime) -> dict[str, 
 
 
 @transaction.atomic
-def ensure_staff(*, email: str, password: str, now: datetime) -> User:
+def ensure_staff(*, email: str, password: str, now: datetime, leave_known: bool = False) -> User:
     """Make sure that `email` with `password` opens the admin, with every permission.
 
-    Safe to repeat: with nothing to change, nothing changes and no session ends.
+    Safe to repeat: with nothing to change, nothing changes and no session ends. With
+    `leave_known` an account that is there stays as it is, whatever its password and powers.
     """
     user = (
         User.objects.select_for_update(of=("self",), no_key=True)
@@ -147,6 +148,8 @@ def ensure_staff(*, email: str, password: str, now: datetime) -> User:
     )
     if user is None:
         return User.objects.create_superuser(email, password, created_at=now, email_verified_at=now)
+    if leave_known:
+        return user
     if not (user.is_staff and user.is_superuser and user.is_active):
         user.is_staff = user.is_superuser = user.is_active = True
         user.save(update_fields=["is_staff", "is_superuser", "is_active"])

@@ -22,6 +22,12 @@ class Command(BaseCommand):
         parser.add_argument("--email", default=os.environ.get("SHOP_STAFF_EMAIL", ""))
         parser.add_argument("--password", default=os.environ.get("SHOP_STAFF_PASSWORD", ""))
 
+        parser.add_argument(
+            "--if-missing",
+            action="store_true",
+            help="Leave an account of that address as it is, its password too.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             validate_email(options["email"])
@@ -29,5 +35,10 @@ class Command(BaseCommand):
             raise CommandError("--email must be an e-mail address.") from None
         if not options["password"]:
             raise CommandError("--password must not be empty.")
-        ensure_staff(email=options["email"], password=options["password"], now=timezone.now())
+        ensure_staff(
+            email=options["email"],
+            password=options["password"],
+            now=timezone.now(),
+            leave_known=options["if_missing"],
+        )
         self.stdout.write("The staff user is ready.")

@@ -68,6 +68,23 @@ def test_the_command_raises_who_is_there_and_replaces_a_password() -> None:
     assert user.check_password("another-word-77")
 
 
+def test_the_command_can_leave_who_is_there_alone() -> None:
+    make.customer(email="boss@example.com")
+    before = User.objects.values().get()
+
+    for email in ("boss@example.com", "new@example.com"):
+        call_command(
+            "ensure_staff",
+            email=email,
+            password="another-word-77",
+            if_missing=True,
+            stdout=StringIO(),
+        )
+
+    assert User.objects.values().get(email="boss@example.com") == before
+    assert User.objects.get(email="new@example.com").is_superuser
+
+
 @pytest.mark.parametrize(("email", "password"), [("", "x"), ("nobody", "x"), ("a@b.example", "")])
 def test_the_command_wants_both(email: str, password: str) -> None:
     with pytest.raises(CommandError):
