@@ -51,10 +51,15 @@ class _Conventions(APIView):
     `keeps_own_idempotency` and uses `shop.idempotency` itself.
     """
 
+    # OPTIONS is CORS' alone, which its middleware answers.
+    http_method_names = ("get", "head", "post", "put", "patch", "delete")
     requires_idempotency_key = False
     keeps_own_idempotency = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Before anything is asked of the caller: no token makes the path do this.
+        if str(request.method) not in self.allowed_methods:
+            raise exceptions.MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
         if request.method != "POST":
             return
