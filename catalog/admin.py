@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import PaginationInlineFormSet
+from unfold.views import ChangeList
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminFileFieldWidget,
@@ -94,6 +95,11 @@ class _CategoryForm(forms.ModelForm[Category]):
         return cleaned
 
 
+class _TreeChangeList(ChangeList):
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+        return ["tree_ordering"]
+
+
 @admin.register(Category)
 class CategoryAdmin(ModelAdmin):
     form = _CategoryForm
@@ -116,8 +122,8 @@ class CategoryAdmin(ModelAdmin):
         )
         return found
 
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("tree_ordering",)
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return _TreeChangeList
 
     @admin.display(description="name")
     def indented_name(self, category: Any) -> str:
