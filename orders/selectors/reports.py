@@ -118,6 +118,13 @@ class _Report:
             "credit_note__issued_at",
             units_back=Sum("quantity"),
         )
+        # What is cancelled before it was sent comes back without a return.
+        cancelled = self._sold().filter(status=Order.Status.CANCELLED)
+        self._add(
+            OrderLine.objects.filter(order__in=cancelled),
+            "order__cancelled_at",
+            units_back=Sum("quantity"),
+        )
         # A document counts once, whatever it brought about: a cancellation from outside may be
         # several refunds, returns and a credit note; in the shop, all that one order gets back on
         # one occasion counts as one, and a credit note of its own as another.

@@ -144,8 +144,7 @@ def test_goods_have_codes_that_begin_with_a_digit(code: str) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["POST", "DOT", "C2", "D", "M", "m", "S", "B", "BANK CHARGES", "AMAZONFEE", "CRUK", "PADS"]
-    + ["gift_0001_10", "DCGS0003", "DCGSSBOY", "DCGS0066P"],
+    ["POST", "DOT", "C2", "D", "M", "m", "S", "B", "BANK CHARGES", "CRUK", "gift_0001_10", "DCGS3"],
 )
 def test_money_under_a_name_is_not_stocked(code: str) -> None:
     assert not is_stocked(code)
@@ -249,10 +248,12 @@ def test_columns_may_stand_in_another_order(tmp_path: Path) -> None:
 def test_what_cannot_be_read_at_all_is_said_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UnreadableInput, match="no such file"):
         read_history(tmp_path / "absent.csv")
-    with pytest.raises(UnreadableInput, match="no .csv file in this folder"):
+    with pytest.raises(UnreadableInput, match=r"no \.csv file in this folder"):
         read_history(tmp_path)
     with pytest.raises(UnreadableInput, match="no column InvoiceDate, UnitPrice"):
-        read_history(written(tmp_path, header="InvoiceNo,StockCode,Description,Quantity,CustomerID,Country"))
+        read_history(
+            written(tmp_path, header="InvoiceNo,StockCode,Description,Quantity,CustomerID,Country")
+        )
     with pytest.raises(UnreadableInput, match="no column InvoiceNo"):
         read_history(written(tmp_path, header=""))
     nul = tmp_path / "nul.csv"
@@ -262,5 +263,5 @@ def test_what_cannot_be_read_at_all_is_said_in_a_sentence(tmp_path: Path) -> Non
     empty_archive = tmp_path / "a.tar"
     with tarfile.open(empty_archive, "w"):
         pass
-    with pytest.raises(UnreadableInput, match="no .csv file in this archive"):
+    with pytest.raises(UnreadableInput, match=r"no \.csv file in this archive"):
         read_history(empty_archive)

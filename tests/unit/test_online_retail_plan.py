@@ -3,8 +3,16 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
+
 from orders.services.history_input import History, Invoice, Kind, Row
-from orders.services.history_plan import Article, articles, opening_stock, stock_change
+from orders.services.history_plan import (
+    Article,
+    articles,
+    country_code,
+    opening_stock,
+    stock_change,
+)
 
 NOON = datetime(2011, 2, 1, 12, tzinfo=UTC)
 
@@ -94,3 +102,22 @@ def test_ties_do_not_hang_on_the_order_of_the_rows() -> None:
     one = articles(history(invoice(Kind.SALE, *lines)))
     other = articles(history(invoice(Kind.SALE, *reversed(lines))))
     assert one == other == [Article("1", "A", 100)]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("United Kingdom", "GB"),
+        ("EIRE", "IE"),
+        ("RSA", "ZA"),
+        ("USA", "US"),
+        ("Czech Republic", "CZ"),
+        ("Hong Kong", "HK"),
+        ("Channel Islands", "ZZ"),
+        ("European Community", "ZZ"),
+        ("Unspecified", "ZZ"),
+        ("", "ZZ"),
+    ],
+)
+def test_countries_are_known_by_their_names(name: str, code: str) -> None:
+    assert country_code(name) == code

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -86,10 +86,12 @@ class Command(BaseCommand):
         )
 
     def _as_table(self, period: Period, rows: list[dict[str, str]]) -> None:
-        table = Table()
-        table.add_column(period.value)
+        table = Table(box=None)
+        table.add_column(period.value, min_width=10)
         for column in COLUMNS:
-            table.add_column(column.replace("_", " "), justify="right")
+            # A heading may fold, a number must not be cut off.
+            widest = max((len(row[column]) for row in rows), default=0)
+            table.add_column(column.replace("_", " "), justify="right", min_width=widest)
         for row in rows:
             table.add_row(*row.values())
         console = Console(file=self.stdout)  # type: ignore[arg-type]  # a wrapper of a text file
@@ -111,4 +113,7 @@ def _cells(row: SalesRow, period: Period, currency: str) -> dict[str, str]:
 
 
 def _day(text: str) -> date:
-    return date.fromisoformat(text)
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a day like 2011-05-31") from None
