@@ -110,7 +110,7 @@ class MovementResponse(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True)
     cause = serializers.CharField(help_text="What brought it about; counts once per kind.")
     actor = serializers.UUIDField(allow_null=True, help_text="Id of the account that did it.")
-    happened_at = serializers.DateTimeField()
+    happened_at = serializers.DateTimeField(format=None)  # the renderer writes moments
 
 
 class MovementPageResponse(serializers.Serializer[Any]):

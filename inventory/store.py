@@ -19,8 +19,8 @@ _LONGEST_MS = 6000
 log = structlog.get_logger("inventory.store")
 
 
-def remembered_units(variant_ids: Collection[int]) -> dict[int, int]:
-    """Return what is remembered of these variants, in one trip; nothing when Redis is away."""
+def remembered_units(variant_ids: Collection[int]) -> dict[int, int] | None:
+    """Return what is remembered of these variants, in one trip; None when Redis is away."""
     if not variant_ids:
         return {}
     asked = list(variant_ids)
@@ -31,7 +31,7 @@ def remembered_units(variant_ids: Collection[int]) -> dict[int, int]:
         found = pipeline.execute()
     except RedisError as error:
         log.warning("stock_hints_unread", error=type(error).__name__)
-        return {}
+        return None
     return {
         variant_id: int(units)
         for variant_id, units in zip(asked, found, strict=True)

@@ -90,6 +90,8 @@ def available_units(variant_ids: Collection[int]) -> dict[int, int]:
     """
     asked = set(variant_ids)
     units = store.remembered_units(asked)
+    if units is None:  # nor would it remember anything
+        return available_units_now(asked)
     if missing := asked - units.keys():
         fresh = available_units_now(missing)
         store.remember_units(fresh)

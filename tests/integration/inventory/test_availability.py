@@ -9,6 +9,8 @@ import redis
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoCaptureOnCommitCallbacks
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from inventory import store
 from inventory.models import Stock
@@ -247,7 +249,7 @@ class TestHint:
         self, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
     ) -> None:
         stock = make.stock(on_hand=5)
-        nobody = redis.Redis(port=1, socket_connect_timeout=0.2)
+        nobody = redis.Redis(port=1, socket_connect_timeout=0.2, retry=Retry(NoBackoff(), 0))
 
         with mock.patch.object(store, "cache_client", return_value=nobody):
             assert available_units([stock.variant_id]) == {stock.variant_id: 5}

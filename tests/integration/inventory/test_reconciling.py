@@ -44,9 +44,11 @@ def traded() -> Stock:
 def sealed_off(statement: str, *values: str | int) -> None:
     """Do by hand what no service does, with the guards of the database put aside."""
     with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE inventory_stockmovement DISABLE TRIGGER USER")
         cursor.execute(statement, values)
-        cursor.execute("SET session_replication_role = DEFAULT")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("ALTER TABLE inventory_stockmovement ENABLE TRIGGER USER")
 
 
 def set_counter(column: str, by: int) -> Callable[[Stock], None]:
