@@ -31,7 +31,7 @@ def in_background(call: Callable[[], R]) -> Iterator[Future[R]]:
 def run_before(name: str, action: Callable[[], object]) -> Iterator[None]:
     """Run `action` to its end, in a thread of its own, just before the first call of `name`.
 
-    `name` is where the function is looked up, such as "orders.services.checkout.cart_snapshot".
+    `name` is where the function is looked up, such as "orders.services.checking_out.cart_snapshot".
     What the action raises comes out of the call that it went before.
     """
     module_name, attribute = name.rsplit(".", 1)
