@@ -1,7 +1,7 @@
 """The demo catalogue put into the shop, and put right again."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from os import cpu_count
@@ -25,8 +25,8 @@ from inventory.services.receipts import ReceiptLine, receive_stock
 
 CAUSE = "demo"  # of the receipt by which a shop shows that its demo was loaded to the end
 
-_PRODUCTS_AT_ONCE = 100
-_MOST_ARTISTS = 2
+_PRODUCTS_AT_ONCE = 50
+_MOST_ARTISTS = 4
 
 Progress = Callable[[int, int], None]  # hears how many pictures are drawn, of how many
 
@@ -135,42 +135,62 @@ def _put_products(
     products: Sequence[DemoProduct], *, now: datetime, progress: Progress | None
 ) -> tuple[DemoResult, dict[str, int]]:
     """Make the products true and return what was done with the variants' ids by SKU."""
-    drawn = _draw([picture for product in products for picture in product.pictures], progress)
     category_slugs = {
         path: ensure_category(path=path).slug
         for path in dict.fromkeys(product.category_path for product in products)
     }
     outcomes: list[str] = []
     variant_ids: dict[str, int] = {}
-    for start in range(0, len(products), _PRODUCTS_AT_ONCE):
-        drafts = [
-            _draft(product, drawn, category_slugs[product.category_path])
-            for product in products[start : start + _PRODUCTS_AT_ONCE]
-        ]
-        for made in upsert_products(drafts=drafts, now=now):
-            outcomes.append(made.outcome)
-            variant_ids.update(made.variant_ids)
+    with _Studio(products, progress) as studio:
+        for start in range(0, len(products), _PRODUCTS_AT_ONCE):
+            drafts = [
+                _draft(product, studio.pictures_of(product), category_slugs[product.category_path])
+                for product in products[start : start + _PRODUCTS_AT_ONCE]
+            ]
+            for made in upsert_products(drafts=drafts, now=now):
+                outcomes.append(made.outcome)
+                variant_ids.update(made.variant_ids)
     result = DemoResult(
         is_present=False,
         created=outcomes.count("created"),
         updated=outcomes.count("updated"),
         unchanged=outcomes.count("unchanged"),
         variants=len(variant_ids),
-        pictures=len(drawn),
+        pictures=studio.picture_count,
     )
     return result, variant_ids
 
 
-def _draw(pictures: Sequence[DemoPicture], progress: Progress | None) -> dict[DemoPicture, bytes]:
-    """Draw each picture. Threads help, as compressing a picture does not hold Python's lock."""
-    wanted = list(dict.fromkeys(pictures))
-    drawn: dict[DemoPicture, bytes] = {}
-    with ThreadPoolExecutor(max_workers=min(_MOST_ARTISTS, cpu_count() or 1)) as artists:
-        for picture, content in zip(wanted, artists.map(_drawn, wanted), strict=True):
-            drawn[picture] = content
-            if progress is not None:
-                progress(len(drawn), len(wanted))
-    return drawn
+class _Studio:
+    """Draws all pictures beside the work on the database, and hands them out in order.
+
+    Threads help, as neither compressing a picture nor waiting for PostgreSQL holds Python's lock.
+    """
+
+    def __init__(self, products: Sequence[DemoProduct], progress: Progress | None) -> None:
+        self._artists = ThreadPoolExecutor(max_workers=min(_MOST_ARTISTS, cpu_count() or 1))
+        self._progress = progress
+        self._handed_out = 0
+        self._drawn: dict[DemoPicture, Future[bytes]] = {
+            picture: self._artists.submit(_drawn, picture)
+            for product in products
+            for picture in product.pictures
+        }
+        self.picture_count = len(self._drawn)
+
+    def __enter__(self) -> "_Studio":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._artists.shutdown(cancel_futures=True)
+
+    def pictures_of(self, product: DemoProduct) -> list[bytes]:
+        """Wait for the pictures of one product."""
+        pictures = [self._drawn[picture].result() for picture in product.pictures]
+        self._handed_out += len(pictures)
+        if self._progress is not None:
+            self._progress(self._handed_out, self.picture_count)
+        return pictures
 
 
 def _drawn(picture: DemoPicture) -> bytes:
@@ -179,9 +199,7 @@ def _drawn(picture: DemoPicture) -> bytes:
     )
 
 
-def _draft(
-    product: DemoProduct, drawn: Mapping[DemoPicture, bytes], category_slug: str
-) -> ProductDraft:
+def _draft(product: DemoProduct, pictures: Sequence[bytes], category_slug: str) -> ProductDraft:
     return ProductDraft(
         slug=product.slug,
         title=product.title,
@@ -205,8 +223,10 @@ def _draft(
             for variant in product.variants
         ],
         images=[
-            ImageDraft(file=drawn[picture], alt=picture.alt, position=place)
-            for place, picture in enumerate(product.pictures, start=1)
+            ImageDraft(file=content, alt=picture.alt, position=place)
+            for place, (picture, content) in enumerate(
+                zip(product.pictures, pictures, strict=True), start=1
+            )
         ],
         seo_title=product.title,
         seo_description=product.seo_description,

@@ -502,14 +502,7 @@ def _options(rows: list[_Row], errors: list[RowError]) -> dict[int, str]:
     for number in _OPTIONS:
         values = [row for row in rows if row.raw(f"option{number}_value")]
         named = next((row for row in rows if row.raw(f"option{number}_name")), None)
-        if not values:
-            continue
-        if named is None:
-            if all(_is_default(row) for row in values):
-                continue
-            errors.append(
-                values[0].error(f"option{number}_name", "required", "is blank, but has values")
-            )
+        if not values or named is None:
             continue
         name = named.text(f"option{number}_name", _LONGEST_OPTION, errors)
         if name.casefold() == "title" and all(_is_default(row) for row in values):
@@ -537,6 +530,11 @@ def _variant(
 ) -> ParsedVariant:
     """Read a variant; what cannot be read leaves an error and a harmless value."""
     values: list[str] = []
+    errors.extend(
+        row.error(f"option{number}_name", "required", "is blank, but the row has a value")
+        for number in _OPTIONS
+        if number not in options and row.raw(f"option{number}_value") and not _is_default(row)
+    )
     for number in options:
         if not row.raw(f"option{number}_value"):
             errors.append(
