@@ -96,7 +96,7 @@ class _CategoryForm(forms.ModelForm[Category]):
 
 
 class _TreeChangeList(ChangeList):
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> list[Any]:
         return ["tree_ordering"]
 
 
@@ -122,7 +122,7 @@ class CategoryAdmin(ModelAdmin):
         )
         return found
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return _TreeChangeList
 
     @admin.display(description="name")

@@ -140,6 +140,7 @@ class CategoryLinkResponse(serializers.Serializer[Any]):
 
 class CategoryRowResponse(CategoryLinkResponse):
     id = serializers.IntegerField()
+    description = serializers.CharField(allow_blank=True)
     product_count = serializers.IntegerField(min_value=0)
 
 
@@ -162,7 +163,6 @@ class CategoryTreeResponse(serializers.Serializer[Any]):
 
 
 class CategoryResponse(CategoryRowResponse):
-    description = serializers.CharField(allow_blank=True)
     path = CategoryLinkResponse(many=True, help_text="From the root to this one.")
     children = CategoryRowResponse(many=True)
 

@@ -30,7 +30,7 @@ def redis_trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
 
     def counted(self: AbstractConnection, *args: object, **kwargs: object) -> object:
         sent.append(1)
-        return send(self, *args, **kwargs)  # type: ignore[arg-type]
+        return send(self, *args, **kwargs)  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
 

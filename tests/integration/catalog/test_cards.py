@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -113,7 +114,7 @@ def test_cards_from_the_database_take_two_queries(
     ],
     ids=str,
 )
-def test_what_is_not_for_sale_has_no_card(draft: dict[str, object]) -> None:
+def test_what_is_not_for_sale_has_no_card(draft: dict[str, Any]) -> None:
     with time_machine.travel(NOW):
         variant = make.variant(**draft)
 
