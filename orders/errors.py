@@ -120,3 +120,10 @@ class ReplayRunning(errors.Conflict):
 
     code = "replay_running"
     title = "A replay is running already"
+
+
+class ReplayStopped(errors.Conflict):
+    """An invoice of a replay cannot happen in this shop. Facts: `invoice`, its number."""
+
+    code = "replay_stopped"
+    title = "The replay has stopped"

@@ -23,6 +23,7 @@ from orders.services.paying import (
     settle_payment,
 )
 from orders.services.states import move_order
+from shop import idempotency
 from shop.db.retry import retried
 
 
@@ -98,6 +99,8 @@ def _end_payment_that_was_not_asked_for(order: Order, *, now: datetime) -> None:
         payment.next_attempt_at = None
         payment.settled_at = now
         end_unpaid(order, payment, Payment.Status.VOIDED, now=now)
+        if payment.idempotency_claim is not None:
+            idempotency.discard(payment.idempotency_claim)
     else:
         payment.next_attempt_at = now
         payment.save(update_fields=["next_attempt_at"])

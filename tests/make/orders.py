@@ -20,6 +20,8 @@ from catalog.models import Variant
 from inventory.models import Stock
 from inventory.services import adjust_stock
 from orders.models import Channel, LineKind, Order
+from orders.providers.base import ProviderTimeout
+from orders.providers.sandbox.provider import SandboxProvider
 from orders.services import (
     CheckoutWish,
     DraftLine,
@@ -47,7 +49,7 @@ def variant(*, on_hand: int = 10, price: int = 1250, **more: Any) -> Variant:
 def ground() -> None:
     """Make again what a transactional test before this one has emptied: rules and warehouse."""
     make_cart.rules()
-    make_inventory.warehouse()
+    make_inventory.make_warehouse()
 
 
 def guest(api: APIClient, *lines: tuple[Variant, int]) -> APIClient:
@@ -247,6 +249,20 @@ def killed_after(name: str) -> Iterator[None]:
 
     with mock.patch(name, dies):
         yield
+
+
+@contextmanager
+def provider_away() -> Iterator[None]:
+    """Have the sandbox answer nothing."""
+    away = mock.Mock(side_effect=ProviderTimeout("away"))
+    names = ("pay", "find", "void", "refund")
+    with mock.patch.multiple(SandboxProvider, **dict.fromkeys(names, away)):
+        yield
+
+
+def later(**by: int) -> datetime:
+    """Return a moment from now, such as `later(minutes=5)`."""
+    return timezone.now() + timedelta(**by)
 
 
 class Killed(BaseException):
