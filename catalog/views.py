@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
@@ -44,6 +44,7 @@ IF_NONE_MATCH = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The `ETag` of the copy at hand: 304 if it is current.",
 )
+NOT_MODIFIED = OpenApiResponse(description="The copy at hand is current.")
 REF = OpenApiParameter(
     "ref", OpenApiTypes.STR, OpenApiParameter.PATH, description="The product's id or slug."
 )
@@ -90,7 +91,7 @@ class CategoryListView(_CatalogueView):
         tags=["Catalogue"],
         summary="The tree of categories",
         parameters=[IF_NONE_MATCH],
-        responses={200: CategoryTreeResponse},
+        responses={200: CategoryTreeResponse, 304: NOT_MODIFIED},
     )
     def get(self, request: Request) -> HttpResponse:
         NoQuery.parse_query(request)
@@ -103,7 +104,7 @@ class CategoryView(_CatalogueView):
         tags=["Catalogue"],
         summary="A category, its path and its children",
         parameters=[IF_NONE_MATCH],
-        responses={200: CategoryResponse},
+        responses={200: CategoryResponse, 304: NOT_MODIFIED},
     )
     def get(self, request: Request, slug: str) -> HttpResponse:
         NoQuery.parse_query(request)
@@ -116,7 +117,7 @@ class ProductListView(_CatalogueView):
         tags=["Catalogue"],
         summary="Products: filtered, searched, sorted, counted",
         parameters=[ProductListQuery, OPTION, IF_NONE_MATCH],
-        responses={200: ProductListResponse},
+        responses={200: ProductListResponse, 304: NOT_MODIFIED},
     )
     def get(self, request: Request) -> HttpResponse:
         query = ProductListQuery.parse_query(request)
@@ -136,7 +137,7 @@ class ProductView(_CatalogueView):
         tags=["Catalogue"],
         summary="A product with its variants",
         parameters=[REF, ProductQuery, IF_NONE_MATCH],
-        responses={200: ProductResponse},
+        responses={200: ProductResponse, 304: NOT_MODIFIED},
     )
     def get(self, request: Request, ref: str) -> HttpResponse:
         currency = _currency(request)
@@ -152,7 +153,7 @@ class RelatedProductsView(_CatalogueView):
         tags=["Catalogue"],
         summary="Products like this one",
         parameters=[REF, ProductQuery, IF_NONE_MATCH],
-        responses={200: RelatedResponse},
+        responses={200: RelatedResponse, 304: NOT_MODIFIED},
     )
     def get(self, request: Request, ref: str) -> HttpResponse:
         currency = _currency(request)

@@ -1,8 +1,10 @@
+import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
 import pytest
 from django.core.management import call_command
 from pytest_django import DjangoAssertNumQueries
@@ -309,6 +311,29 @@ def test_a_cursor_of_another_order_is_refused(api: APIClient) -> None:
     response = api.get("/api/v1/products", {"sort": "title", "page_size": 2, "cursor": cursor})
 
     assert response.status_code == 400
+
+
+@pytest.mark.parametrize("value", ["x", "", -1, 1.5, True, None, 2**62, [], {}, {"t": "x"}])
+@pytest.mark.parametrize("sort", SORTS)
+def test_forged_cursors_break_nothing(api: APIClient, sort: str, value: object) -> None:
+    many(3)
+    order = {
+        "newest": "-published_at,-product_id",
+        "price": "min_price_minor,product_id",
+        "-price": "-min_price_minor,-product_id",
+        "title": "title_key,product_id",
+        "best_selling": "-popularity,-product_id",
+        "relevance": "-relevance,-product_id",
+    }[sort]
+    for values in ([value, 1], [1, value], [value, value], [value]):
+        forged = base64.urlsafe_b64encode(orjson.dumps([order, 0, values])).decode()
+
+        response = api.get(
+            "/api/v1/products",
+            {"sort": sort, "q": "thing", "page_size": 2, "cursor": forged.rstrip("=")},
+        )
+
+        assert response.status_code in (200, 400), response.content
 
 
 # Facets -------------------------------------------------------------------------------------------
