@@ -26,6 +26,7 @@ run: $(VENV)/.run ## Run the shop on http://127.0.0.1:$PORT (8000); Ctrl-C stops
 test: $(VENV)/.dev ## Run every test on servers of its own (ARGS="-k cart" for some)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+check: export CI := true
 check: lint types imports migrations openapi test ## All that CI does
 
 lint: $(VENV)/.dev ## Style and likely mistakes

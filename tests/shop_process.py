@@ -18,7 +18,7 @@ from shop.embedded.home import PROJECT, Home
 from shop.embedded.postgres import programs
 from shop.embedded.processes import free_port
 
-START_SECONDS = 120  # the first start makes a database and loads the demo catalogue
+START_SECONDS = 300  # the first start makes a database and loads the demo catalogue
 STOP_SECONDS = 15
 
 # What a test run sets for itself, and a newcomer's shell does not have.
