@@ -178,6 +178,10 @@ DATABASES["default"].update(
 )
 DATABASES["default"].setdefault("OPTIONS", {}).update(
     connect_timeout=2,
+    # Parameters travel apart from the statement, and what comes often is planned once. Behind a
+    # pooler that hands connections around between statements, switch it off.
+    server_side_binding=env.bool("DATABASE_PREPARED_STATEMENTS", default=True),
+    prepare_threshold=5 if env.bool("DATABASE_PREPARED_STATEMENTS", default=True) else None,
     application_name=f"shop-{SHOP_PROCESS}",
     options=(
         f"-c statement_timeout={_statement_ms} -c lock_timeout={_lock_ms}"

@@ -1,10 +1,10 @@
 """Publishing, relaying and handling messages."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 import structlog
 from celery import current_app
 from django.db import connection, transaction
@@ -14,8 +14,10 @@ from shop.models import InboxMessage, OutboxMessage
 from shop.observe import metrics
 from shop.outbox.subscribers import SUBSCRIBERS
 
-CHANNEL = "shop_outbox"
 BATCH = 100
+# Looked for, not told of: a NOTIFY in the publishing transaction would make all such commits of
+# the database wait for each other (PostgreSQL holds one lock from there to the end of the commit).
+POLL_SECONDS = 0.1
 KEEP_DAYS = 7
 
 log = structlog.get_logger("shop.outbox")
@@ -29,18 +31,7 @@ def publish(*, topic: str, key: str, payload: dict[str, Any]) -> None:
     """
     if topic not in SUBSCRIBERS:
         raise KeyError(f"no such topic: {topic}")
-    with connection.cursor() as cursor:
-        # The NOTIFY reaches the relay at commit; one round trip for both.
-        cursor.execute(
-            """
-            WITH message AS (
-                INSERT INTO shop_outboxmessage (topic, key, payload, created_at, attempts)
-                VALUES (%s, %s, %s::jsonb, clock_timestamp(), 0)
-            )
-            SELECT pg_notify(%s, '')
-            """,
-            [topic, key, orjson.dumps(payload).decode(), CHANNEL],
-        )
+    OutboxMessage.objects.create(topic=topic, key=key, payload=payload)
 
 
 def relay(*, now: datetime, send: Callable[..., Any] | None = None) -> int:
@@ -77,21 +68,15 @@ def relay(*, now: datetime, send: Callable[..., Any] | None = None) -> int:
 
 
 def relay_forever(
-    *, clock: Callable[[], datetime], is_stopping: Callable[[], bool], poll_seconds: float = 1.0
+    *,
+    clock: Callable[[], datetime],
+    is_stopping: Callable[[], bool],
+    poll_seconds: float = POLL_SECONDS,
 ) -> None:
-    """Relay whenever something is published, and look once a `poll_seconds` in any case."""
+    """Relay until told to stop, looking once every `poll_seconds` while there is nothing to do."""
     while not is_stopping():
-        sent = relay(now=clock())
-        if sent == 0:
-            _wait_for_news(poll_seconds)
-
-
-def _wait_for_news(seconds: float) -> None:
-    connection.ensure_connection()
-    raw = connection.connection
-    raw.execute(f"LISTEN {CHANNEL}")
-    for _ in raw.notifies(timeout=seconds, stop_after=1):
-        pass
+        if relay(now=clock()) < BATCH:
+            time.sleep(poll_seconds)
 
 
 def first_time(consumer: str, message_id: str) -> bool:
