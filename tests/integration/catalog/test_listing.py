@@ -2,7 +2,7 @@ import base64
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import orjson
 import pytest
@@ -326,12 +326,10 @@ def test_forged_cursors_break_nothing(api: APIClient, sort: str, value: object) 
         "relevance": "-relevance,-product_id",
     }[sort]
     for values in ([value, 1], [1, value], [value, value], [value]):
-        forged = base64.urlsafe_b64encode(orjson.dumps([order, 0, values])).decode()
+        forged = base64.urlsafe_b64encode(orjson.dumps([order, 0, values])).decode().rstrip("=")
 
-        response = api.get(
-            "/api/v1/products",
-            {"sort": sort, "q": "thing", "page_size": 2, "cursor": forged.rstrip("=")},
-        )
+        query = urlencode({"sort": sort, "q": "thing", "page_size": 2, "cursor": forged})
+        response = api.get(f"/api/v1/products?{query}")
 
         assert response.status_code in (200, 400), response.content
 
