@@ -14,7 +14,8 @@ from typing import BinaryIO, Protocol
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
+from django.db.models.functions import Greatest
 from django.utils.text import slugify
 
 from catalog.models import Product, TaxClass, Variant
@@ -309,23 +310,34 @@ class _Import:
                 work_of[variant_id] = work
         had_stock: set[int] = set()
         limit_of: dict[int, int] = {}
+        owed_of: dict[int, int] = {}
         movements = StockMovement.objects.filter(stock=OuterRef("pk"))
-        for variant_id, code, limit, has_moved in (
+        for variant_id, code, limit, beyond_stock, has_moved in (
             Stock.objects.filter(variant_id__in=sku_of)
-            .annotate(has_moved=Exists(movements))
-            .values_list("variant_id", "warehouse__code", "backorder_limit", "has_moved")
+            .annotate(
+                has_moved=Exists(movements),
+                beyond_stock=Greatest(F("reserved") - F("on_hand"), 0),
+            )
+            .values_list(
+                "variant_id", "warehouse__code", "backorder_limit", "beyond_stock", "has_moved"
+            )
         ):
             if has_moved:
                 had_stock.add(variant_id)
             if code == self._warehouse:
                 limit_of[variant_id] = limit
+                owed_of[variant_id] = beyond_stock
 
         receipts: list[ReceiptLine] = []
         terms: list[StockTerms] = []
         for variant_id, sku in sku_of.items():
             variant = work_of[variant_id].variants[sku]
             limit = limit_of.get(variant_id, 0)
-            wanted = _backorder_limit(limit, is_unlimited=variant.is_sold_beyond_stock)
+            wanted = _backorder_limit(
+                limit,
+                is_unlimited=variant.is_sold_beyond_stock,
+                owed=owed_of.get(variant_id, 0),
+            )
             if variant.opening_units and variant_id not in had_stock:
                 receipts.append(ReceiptLine(variant_id, variant.opening_units))
                 work_of[variant_id].stocked.add(sku)
@@ -349,11 +361,14 @@ class _Import:
             record_availability(variant_ids=changed)
 
 
-def _backorder_limit(limit: int, *, is_unlimited: bool) -> int:
-    """Return the limit that a file's policy asks for. A number that staff chose stays."""
+def _backorder_limit(limit: int, *, is_unlimited: bool, owed: int) -> int:
+    """Return the limit that a file's policy asks for. A number that staff chose stays.
+
+    No new back-orders is as low as a limit gets while units are owed.
+    """
     if is_unlimited:
         return limit or UNLIMITED_BACKORDERS
-    return 0 if limit == UNLIMITED_BACKORDERS else limit
+    return owed if limit == UNLIMITED_BACKORDERS else limit
 
 
 def _batches(products: Iterator[ParsedProduct]) -> Iterator[list[ParsedProduct]]:

@@ -79,14 +79,15 @@ def load_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult:
 def reset_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult:
     """Make the demo's products, prices, pictures and stock what they were at first.
 
-    Orders stay, and with them the units that are promised to them: on hand is never set below
-    what is reserved. Products that are not of the demo are left alone. Safe to repeat.
+    Orders stay, and with them what is promised to them: as many units are left as that takes.
+    Products that are not of the demo are left alone. Safe to repeat.
     """
     if not is_demo_loaded():
         return load_demo(now=now, progress=progress)
     products = demo_products()
     result, variant_ids = _put_products(products, now=now, progress=progress)
     variants = [variant for product in products for variant in product.variants]
+    terms = _terms(variants, variant_ids)
     warehouse = default_warehouse()
     with transaction.atomic():
         levels = {
@@ -94,6 +95,14 @@ def reset_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult
             for stock in Stock.objects.filter(variant_id__in=variant_ids.values()).locked()
             if stock.warehouse_id == warehouse.pk
         }
+        # Higher limits first and lower ones last: promises fit between the two at any moment.
+        raised = [
+            term
+            for term in terms
+            if (level := levels.get(term.variant_id)) is not None
+            and (term.backorder_limit or 0) > level.backorder_limit
+        ]
+        set_stock_terms(terms=raised, warehouse=warehouse.code, now=now)
         corrections = [
             Adjustment(variant_id, delta)
             for variant in variants
@@ -109,7 +118,7 @@ def reset_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult
                 reason="Demo reset",
                 now=now,
             )
-        set_stock_terms(terms=_terms(variants, variant_ids), warehouse=warehouse.code, now=now)
+        set_stock_terms(terms=terms, warehouse=warehouse.code, now=now)
         record_availability(variant_ids=variant_ids.values())
     return result
 
@@ -117,7 +126,7 @@ def reset_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult
 def _missing_units(variant: DemoVariant, level: Stock | None) -> int:
     if level is None:
         return variant.units
-    return max(variant.units, level.reserved) - level.on_hand
+    return max(variant.units, level.reserved - variant.backorder_limit) - level.on_hand
 
 
 def _terms(variants: Iterable[DemoVariant], variant_ids: Mapping[str, int]) -> list[StockTerms]:

@@ -185,7 +185,7 @@ class ShopifyFile:
             row = _Row(line, dict(zip(_NAMES, known, strict=True)), self)
             key = self._slug_of(row)
             if key:
-                self._scratch.add(key=key, line=line, cells=known, sku=_bare(row.raw("sku")))
+                self._scratch.add(key=key, line=line, cells=known, sku=row.sku)
 
     def _slug_of(self, row: "_Row") -> str:
         """Return the slug of the row's product; without one, keep the row aside."""
@@ -247,7 +247,7 @@ class ShopifyFile:
         speaking = {main.line, *(row.line for row in variant_rows)}
         return ParsedProduct(
             slug=slug,
-            lines=tuple((row.line, _bare(row.raw("sku"))) for row in rows),
+            lines=tuple((row.line, row.sku) for row in rows),
             skipped=frozenset(
                 row.line for row in rows if row.line not in speaking and not row.raw("image")
             ),
@@ -382,6 +382,12 @@ class _Row:
     @property
     def is_variant(self) -> bool:
         return any(self._cells[name] for name in _VARIANT_CELLS)
+
+    @property
+    def sku(self) -> str:
+        """The SKU that the row carries, if it is text at all."""
+        cell = self._cells["sku"]
+        return "" if "\0" in cell or _UNDECODED.search(cell) else _bare(cell)
 
     def raw(self, name: str) -> str:
         return self._cells[name]
@@ -641,7 +647,7 @@ def _refused(slug: str, rows: list[_Row], errors: list[RowError]) -> ParsedProdu
     ]
     return ParsedProduct(
         slug=slug,
-        lines=tuple((row.line, _bare(row.raw("sku"))) for row in rows),
+        lines=tuple((row.line, row.sku) for row in rows),
         skipped=frozenset(),
         errors=tuple(sorted([*errors, *dependent], key=attrgetter("line"))),
         is_refused=True,

@@ -431,6 +431,18 @@ def test_continue_means_back_orders_and_deny_ends_them() -> None:
     assert Variant.objects.get(sku="A").availability_state == "out_of_stock"
 
 
+def test_deny_keeps_what_was_promised() -> None:
+    run([row(**{"Variant SKU": "A", "Variant Inventory Policy": "continue"})])
+    sell("A", 3)
+    content = [row(**{"Variant SKU": "A", "Variant Inventory Policy": "deny"})]
+
+    _, first = run(content)
+    _, second = run(content)
+
+    assert Stock.objects.get(variant__sku="A").backorder_limit == 3
+    assert [first.rows[0].outcome, second.rows[0].outcome] == [Outcome.UPDATED, Outcome.UNCHANGED]
+
+
 @pytest.mark.parametrize("policy", ["continue", "deny", ""])
 def test_a_limit_that_staff_set_stays(policy: str) -> None:
     content = [row(**{"Variant SKU": "A", "Variant Inventory Policy": policy})]
@@ -702,6 +714,24 @@ def test_the_command_speaks_json(path: Path) -> None:
         ],
     }
     assert not Product.objects.exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("noise", [b"\xe9", b"\0", b"\xff\xfe"])
+def test_the_command_survives_noise_in_any_column(
+    path: Path, column: str, noise: bytes, options: tuple[str, ...]
+) -> None:
+    noisy = {**row(**{"Option1 Name": "Size", "Option1 Value": "1"}), column: "NOISE"}
+    path.write_bytes(written([noisy, row(Handle="cup", Title="Cup")]).replace(b"NOISE", noise))
+
+    text, code = command(path, *options)
+
+    text.encode()
+    assert code == (0 if column == "Option2 Name" else 1)
+    assert Product.objects.filter(slug="cup").exists()
+    if options:
+        assert all(error["line"] == 2 for error in json.loads(text)["errors"])
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
