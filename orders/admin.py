@@ -1,6 +1,6 @@
 """Orders, money and what came back, as staff see them. All read-only; services do the changing."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -39,10 +39,14 @@ from shop.money import Money
 from shop.privacy import email_hash, mask_email
 
 
-class _Looked:
-    """What staff look at and nobody edits by hand."""
+class _ReadOnly(ModelAdmin):
+    """A table that staff look at and nobody edits by hand."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    show_full_result_count = False
+    list_per_page = 50
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -52,16 +56,21 @@ class _Looked:
         return False
 
 
-class _ReadOnly(_Looked, ModelAdmin):
-    show_full_result_count = False
-    list_per_page = 50
-    ordering = ("-pk",)
+class _Inline(TabularInline):
+    """Rows of an order that staff look at."""
 
-
-class _Inline(_Looked, TabularInline):
     extra = 0
     max_num = 0
     can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class _LineInline(_Inline):

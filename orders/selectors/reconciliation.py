@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -226,6 +227,8 @@ PAYMENT_CHECKS: tuple[Check, ...] = (
     ),
 )
 
+_Facts = dict[str, Any]
+
 PROVIDER_CHECK = "provider_agrees"
 
 
@@ -262,7 +265,7 @@ def _findings(checks: tuple[Check, ...], *, now: datetime) -> list[Finding]:
 class _one_moment:  # noqa: N801 — used like a function
     """Run queries that all see the database as it was when the first of them began."""
 
-    def __enter__(self) -> Callable[[str, dict[str, object]], Iterator[tuple[object, ...]]]:
+    def __enter__(self) -> Callable[[str, _Facts], Iterator[tuple[object, ...]]]:
         self._transaction = transaction.atomic()
         is_outermost = not connection.in_atomic_block
         self._transaction.__enter__()
@@ -270,7 +273,7 @@ class _one_moment:  # noqa: N801 — used like a function
             if is_outermost:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
-        def run(sql: str, facts: dict[str, object]) -> Iterator[tuple[object, ...]]:
+        def run(sql: str, facts: _Facts) -> Iterator[tuple[object, ...]]:
             with connection.cursor() as cursor:
                 cursor.execute(sql, facts)
                 yield from cursor.fetchall()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -165,7 +166,7 @@ def execute_refund(*, refund: Refund, now: datetime) -> Refund:
 
 
 @transaction.atomic
-def settle_refund(*, refund_id: object, result: RefundResult, now: datetime) -> Refund:
+def settle_refund(*, refund_id: UUID, result: RefundResult, now: datetime) -> Refund:
     """Write down that the money went back. Joins the caller's transaction. Safe to repeat."""
     order, refund = _locked(refund_id)
     if refund.status in {Refund.Status.NEW, Refund.Status.REQUESTED}:
@@ -174,7 +175,7 @@ def settle_refund(*, refund_id: object, result: RefundResult, now: datetime) -> 
 
 
 @transaction.atomic
-def fail_refund(*, refund_id: object, failure_code: str, now: datetime) -> Refund:
+def fail_refund(*, refund_id: UUID, failure_code: str, now: datetime) -> Refund:
     """Write down that the provider will not give it back: a person has to. Safe to repeat."""
     order, refund = _locked(refund_id)
     if refund.status not in {Refund.Status.NEW, Refund.Status.REQUESTED}:
@@ -189,7 +190,7 @@ def fail_refund(*, refund_id: object, failure_code: str, now: datetime) -> Refun
     return refund
 
 
-def _locked(refund_id: object) -> tuple[Order, Refund]:
+def _locked(refund_id: UUID) -> tuple[Order, Refund]:
     # The order first, as everywhere; the refund is read under its lock.
     order = Order.objects.locked().get(refunds=refund_id)
     return order, Refund.objects.get(pk=refund_id)

@@ -6,6 +6,7 @@ request, the sweeper, the sandbox's page and, one day, webhooks all end there.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -38,7 +39,8 @@ log = structlog.get_logger("orders.paying")
 
 def backoff(attempts: int) -> timedelta:
     """Return how long to wait before a provider that did not answer is asked again."""
-    return min(timedelta(seconds=15) * 2 ** min(max(attempts - 1, 0), 10), _LONGEST_WAIT)
+    doublings = min(max(attempts - 1, 0), 10)
+    return min(timedelta(seconds=15 << doublings), _LONGEST_WAIT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def pay(payment: Payment, *, now: datetime) -> PaymentResult | None:
 @transaction.atomic
 def settle_payment(
     *,
-    payment_id: object,
+    payment_id: UUID,
     result: PaymentResult,
     now: datetime,
     known: PlacedOrder | None = None,
@@ -174,7 +176,7 @@ def record_sale(*, draft: OrderDraft, now: datetime, expires_at: datetime) -> Pl
 
 
 @transaction.atomic
-def give_up_payment(*, payment_id: object, now: datetime, failure_code: str) -> Settlement:
+def give_up_payment(*, payment_id: UUID, now: datetime, failure_code: str) -> Settlement:
     """End an attempt of which the provider has assured that no money moved or will.
 
     The order is cancelled and its stock comes free. The claim of its idempotency key goes too, so

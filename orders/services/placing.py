@@ -3,9 +3,10 @@
 import secrets
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from django.db import transaction
 
@@ -24,6 +25,17 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def new_number() -> str:
     """Return an order number that nobody can guess: 50 random bits."""
     return "".join(secrets.choice(_CROCKFORD) for _ in range(10))
+
+
+class Sold(Protocol):
+    """What has a part in a document of a sale: an order's line, or a credit note's."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def variant_id(self) -> int | None: ...
+    @property
+    def quantity(self) -> int: ...
 
 
 @transaction.atomic
@@ -78,7 +90,7 @@ def place_order(
     return PlacedOrder(order=order, lines=lines, payment=payment, events=[placed], is_new=True)
 
 
-def stock_lines(lines: Sequence[OrderLine] | Sequence[DraftLine]) -> list[StockLine]:
+def stock_lines(lines: Iterable[Sold]) -> list[StockLine]:
     """Return the units that these lines take from the shelf, one line for each variant."""
     units: Counter[int] = Counter()
     for line in lines:

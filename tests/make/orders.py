@@ -10,7 +10,6 @@ from unittest import mock
 
 from django.conf import settings
 from django.db import transaction
-from django.http import HttpResponse
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -87,7 +86,7 @@ def address(**changes: object) -> dict[str, object]:
     }
 
 
-def body(token: str = "tok_ok", **changes: object) -> dict[str, object]:
+def body(token: str = "tok_ok", **changes: Any) -> dict[str, object]:
     """Return the body of a guest's checkout; a change to None leaves the member out."""
     members = {
         "email": EMAIL,
@@ -100,10 +99,10 @@ def body(token: str = "tok_ok", **changes: object) -> dict[str, object]:
 
 
 def check_out(
-    api: APIClient, token: str = "tok_ok", *, key: str | None = None, **changes: object
-) -> HttpResponse:
+    api: APIClient, token: str = "tok_ok", *, key: str | None = None, **changes: Any
+) -> Any:
     """Send a checkout over HTTP. Signed in, the e-mail is left out."""
-    if "HTTP_AUTHORIZATION" in api._credentials:
+    if "HTTP_AUTHORIZATION" in credentials(api):
         changes = {"email": None, **changes}
     return api.post(
         "/api/v1/checkout",
@@ -113,9 +112,15 @@ def check_out(
     )
 
 
+def credentials(api: APIClient) -> dict[str, str]:
+    """Return the headers that `api` sends with everything, as WSGI names them."""
+    sent: dict[str, str] = api._credentials  # type: ignore[attr-defined]
+    return sent
+
+
 def owner_of(api: APIClient) -> CartOwner:
     """Return whose cart the guest `api` has."""
-    return CartOwner(None, api._credentials.get("HTTP_X_CART_TOKEN"))
+    return CartOwner(None, credentials(api).get("HTTP_X_CART_TOKEN"))
 
 
 def wish(owner: CartOwner, *, token: str = "tok_ok", **changes: Any) -> CheckoutWish:
@@ -222,9 +227,9 @@ def units(variant: Variant) -> tuple[int, int]:
     return stock.on_hand, stock.reserved
 
 
-def order_of(response: HttpResponse) -> Order:
+def order_of(response: Any) -> Order:
     """Return the order that a checkout's answer tells of."""
-    return Order.objects.get(number=response.json()["order"]["number"])  # type: ignore[attr-defined]
+    return Order.objects.get(number=response.json()["order"]["number"])
 
 
 @contextmanager

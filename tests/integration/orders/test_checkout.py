@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from cart.services import cart_snapshot
+from cart.services import add_item, cart_snapshot
 from catalog.models import Price, Variant
 from inventory.models import Reservation
 from orders import services
@@ -126,7 +126,7 @@ def test_a_cart_that_was_edited_meanwhile_stays(
 ) -> None:
     sold, more = make.variant(), make.variant()
     make.guest(api, (sold, 1))
-    original = make_cart.add_item
+    original = add_item
 
     def edited(*args: Any, **kwargs: Any) -> Any:
         original(owner=make.owner_of(api), variant_id=more.pk, quantity=1, now=timezone.now())
@@ -392,7 +392,7 @@ def test_no_cart_and_an_empty_one_are_refused_alike(api: APIClient, token: str |
     ],
 )
 def test_refuses_and_leaves_everything_as_it_was(
-    api: APIClient, changes: dict[str, object], status: int, code: str
+    api: APIClient, changes: dict[str, Any], status: int, code: str
 ) -> None:
     sold = make.variant(on_hand=5)
     make.guest(api, (sold, 2))
@@ -521,7 +521,7 @@ def test_two_keys_for_one_cart_make_one_order(api: APIClient) -> None:
 # Preview ---------------------------------------------------------------------------------------
 
 
-def _preview(api: APIClient, **changes: object) -> Any:
+def _preview(api: APIClient, **changes: Any) -> Any:
     body = make.body(**{"payment": None, **changes})
     return api.post("/api/v1/checkout/preview", body, format="json")
 
@@ -564,7 +564,7 @@ def test_a_quote_is_for_one_cart_as_it_was(api: APIClient) -> None:
     sold = make.variant(price=1250)
     make.guest(api, (sold, 1))
     token = _preview(api).json()["quote_token"]
-    make_cart.add_item(owner=make.owner_of(api), variant_id=sold.pk, quantity=1, now=timezone.now())
+    add_item(owner=make.owner_of(api), variant_id=sold.pk, quantity=1, now=timezone.now())
 
     assert make.check_out(api, quote_token=token).json()["code"] == "price_changed"
 
@@ -589,7 +589,7 @@ def test_a_quote_is_good_for_ten_minutes(api: APIClient, monkeypatch: pytest.Mon
     ],
 )
 def test_a_preview_refuses_what_a_checkout_would(
-    api: APIClient, changes: dict[str, object], status: int, code: str
+    api: APIClient, changes: dict[str, Any], status: int, code: str
 ) -> None:
     make.guest(api, (make.variant(), 1))
 

@@ -3,6 +3,7 @@
 import pytest
 from django.contrib import admin
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -65,7 +66,7 @@ def _everything() -> Order:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_lists_take_the_same_queries_for_many_rows(clerk: Client, model: type) -> None:
+def test_lists_take_the_same_queries_for_many_rows(clerk: Client, model: type[Model]) -> None:
     path = reverse(f"admin:orders_{model._meta.model_name}_changelist")
     _everything()
     clerk.get(path)  # what is read once, such as content types

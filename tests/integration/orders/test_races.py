@@ -11,6 +11,7 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
+from cart.services import add_item
 from catalog.models import Price
 from orders.errors import CartAlreadyOrdered, OrderEnded, OrderNotCancellable
 from orders.models import Order, Payment, Refund, SandboxCharge
@@ -338,7 +339,7 @@ def test_cancelling_twice_at_once_gives_back_once() -> None:
 def test_an_order_has_one_version_of_the_price() -> None:
     cheap, dear = make.variant(price=1000), make.variant(price=2000)
     owner = make_cart.guest_with(cheap, 1)
-    make_cart.add_item(owner=owner, variant_id=dear.pk, quantity=1, now=timezone.now())
+    add_item(owner=owner, variant_id=dear.pk, quantity=1, now=timezone.now())
 
     def raise_prices() -> None:
         with transaction.atomic():
