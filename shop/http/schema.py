@@ -65,7 +65,7 @@ class ApiSchema(AutoSchema):
         return [words[0]] if words else ["shop"]
 
 
-class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class AccessTokenScheme(OpenApiAuthenticationExtension):
     target_class = "accounts.authentication.AccessTokenAuthentication"
     name = "accessToken"
 
@@ -73,7 +73,7 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
-class MoneyScheme(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+class MoneyScheme(OpenApiSerializerFieldExtension):
     target_class = "shop.http.serializers.MoneyField"
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format; hidden unless SHOP_METRICS_PUBLIC says otherwise."""
     if not settings.SHOP_METRICS_PUBLIC:
         raise NotFound("There is nothing at this address.")
-    response: HttpResponse = ExportToDjangoView(request)  # type: ignore[no-untyped-call]
+    response: HttpResponse = ExportToDjangoView(request)
     return response
 
 
