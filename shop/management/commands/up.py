@@ -53,7 +53,12 @@ class Command(BaseCommand):
             self._bring_up_to_date()
             staff = _staff_login(home)
             call_command(
-                "ensure_staff", email=staff.email, password=staff.password, stdout=io.StringIO()
+                "ensure_staff",
+                email=staff.email,
+                password=staff.password,
+                # A password that we made up does not undo one that its owner chose since.
+                if_missing=staff.is_made_up,
+                stdout=io.StringIO(),
             )
             self._load_demo_once(home)
             connection.close()
