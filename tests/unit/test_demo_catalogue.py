@@ -58,7 +58,7 @@ def test_the_product_that_examples_rely_on_is_there_and_plentiful() -> None:
         "MUG-STONE-OAT",
         "MUG-STONE-MOSS",
     ]
-    assert {variant.units for variant in mug.variants} == {500}
+    assert {variant.units for variant in mug.variants} == {5000}
     assert {variant.backorder_limit for variant in mug.variants} == {0}
     assert mug.variants[0].prices == {"GBP": (1200, None), "EUR": (1400, None)}
 

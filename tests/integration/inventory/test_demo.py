@@ -21,6 +21,7 @@ from inventory.services import StockLine, commit_stock, reserve_stock
 from inventory.services.demo import is_demo_loaded, load_demo, reset_demo
 from inventory.services.demo import load as demo_load
 from inventory.services.demo.catalogue import DemoProduct, demo_products
+from tests.make.inventory import make_warehouse
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +29,12 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def _media(tmp_path: Path, settings: Any) -> None:
     settings.MEDIA_ROOT = tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _warehouse(db: None) -> None:
+    """Have the warehouse that every shop has, also after a test that emptied all tables."""
+    make_warehouse()
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +104,7 @@ def test_fills_an_empty_shop() -> None:
     assert ProductListing.objects.filter(currency="EUR").count() == len(products)
     assert Stock.objects.count() == result.variants
     mug = Stock.objects.get(variant__sku="MUG-STONE-BLUE")
-    assert (mug.on_hand, mug.reserved, mug.low_at) == (500, 0, 5)
+    assert (mug.on_hand, mug.reserved, mug.low_at) == (5000, 0, 5)
     assert drifted_stock() == []
     assert not Product.objects.filter(images=None).exists()
     image = ProductImage.objects.filter(product__slug="stoneware-mug").earliest("position")
@@ -162,7 +169,7 @@ def test_a_load_that_was_cut_short_is_completed(
 
     assert result.unchanged == len(small)
     assert is_demo_loaded()
-    assert Stock.objects.get(variant__sku="MUG-STONE-BLUE").on_hand == 500
+    assert Stock.objects.get(variant__sku="MUG-STONE-BLUE").on_hand == 5000
 
 
 def cut_short(**_: object) -> None:
@@ -201,7 +208,7 @@ def test_a_reset_restores_what_was_sold_and_edited() -> None:
     mug = Product.objects.get(slug="stoneware-mug")
     assert (mug.title, mug.status, mug.images.count()) == ("Stoneware Mug", "ACTIVE", 3)
     stock = Stock.objects.get(variant__sku="MUG-STONE-BLUE")
-    assert (stock.on_hand, stock.reserved) == (500, 0)
+    assert (stock.on_hand, stock.reserved) == (5000, 0)
     price = Price.objects.get(variant__sku="MUG-STONE-BLUE", currency="GBP")
     assert price.amount_minor == 1200
     last = StockMovement.objects.latest("id")

@@ -37,6 +37,7 @@ from inventory.services.product_import import (
 )
 from shop.errors import Refusal
 from shop.models import OutboxMessage
+from tests.make.inventory import make_warehouse
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +74,14 @@ COLUMNS = [
 ]
 
 Row = dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def _warehouse(request: pytest.FixtureRequest) -> None:
+    """Have the warehouse that every shop has, also after a test that emptied all tables."""
+    marker = request.node.get_closest_marker("django_db")
+    request.getfixturevalue("transactional_db" if marker and marker.kwargs else "db")
+    make_warehouse()
 
 
 class Watcher:
