@@ -3,6 +3,7 @@
 from typing import Any
 
 from celery import shared_task
+from django.utils import timezone
 
 from inventory import services
 
@@ -10,4 +11,4 @@ from inventory import services
 @shared_task(name="inventory.record_availability")
 def record_availability(*, message_id: str, payload: dict[str, Any]) -> None:
     """Tell the catalogue how much there is of these variants. At least once, in any order."""
-    services.record_availability(variant_ids=payload["variant_ids"])
+    services.record_availability(variant_ids=payload["variant_ids"], now=timezone.now())

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
 from catalog.models import Product, Variant
 from catalog.services.listing import refresh_listing
@@ -21,7 +21,7 @@ class Availability:
 
 
 @transaction.atomic
-def record_availability(*, levels: Mapping[int, Availability]) -> None:
+def record_availability(*, levels: Mapping[int, Availability], now: datetime) -> None:
     """Write down what shoppers may expect of these variants, by variant id.
 
     Joins the caller's transaction. Only what differs is written, and seen after the commit;
@@ -47,4 +47,4 @@ def record_availability(*, levels: Mapping[int, Availability]) -> None:
     Variant.objects.bulk_update(
         changed, ["availability_state", "availability_quantity"], batch_size=500
     )
-    refresh_listing(product_ids={variant.product_id for variant in changed}, now=timezone.now())
+    refresh_listing(product_ids={variant.product_id for variant in changed}, now=now)

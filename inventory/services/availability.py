@@ -1,6 +1,7 @@
 """What shoppers are told about stock, kept in step with the counters."""
 
 from collections.abc import Collection
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
@@ -39,7 +40,7 @@ def announce_warehouse(*, warehouse_id: int) -> None:
 
 
 @transaction.atomic
-def record_availability(*, variant_ids: Collection[int]) -> None:
+def record_availability(*, variant_ids: Collection[int], now: datetime) -> None:
     """Write what shoppers are told of these variants to the catalogue, from fresh numbers.
 
     Safe to repeat and to run out of order: it writes what is true when it runs. Joins the caller's
@@ -53,5 +54,6 @@ def record_availability(*, variant_ids: Collection[int]) -> None:
         levels={
             variant_id: catalog.Availability(state=shown.state, quantity=shown.quantity)
             for variant_id, shown in shown_levels(product_of.keys()).items()
-        }
+        },
+        now=now,
     )

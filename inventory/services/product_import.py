@@ -358,7 +358,7 @@ class _Import:
         changed.update(term.variant_id for term in terms)
         if changed:
             # Shoppers may be told at once, and not only when a worker comes to it.
-            record_availability(variant_ids=changed)
+            record_availability(variant_ids=changed, now=self._now)
 
 
 def _backorder_limit(limit: int, *, is_unlimited: bool, owed: int) -> int:

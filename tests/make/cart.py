@@ -68,7 +68,8 @@ def variant_for_sale(
     if on_hand:
         inventory.stock(variant=variant, on_hand=on_hand, now=now)
         record_availability(
-            levels={variant.pk: Availability(state="in_stock", quantity=min(on_hand, 10))}
+            levels={variant.pk: Availability(state="in_stock", quantity=min(on_hand, 10))},
+            now=now,
         )
     return variant
 

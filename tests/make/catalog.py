@@ -76,7 +76,8 @@ def product(
     if in_stock is not None:
         state = "in_stock" if in_stock else "out_of_stock"
         record_availability(
-            levels={pk: Availability(state, in_stock) for pk in result.variant_ids.values()}
+            levels={pk: Availability(state, in_stock) for pk in result.variant_ids.values()},
+            now=now,
         )
     if popularity:
         set_popularity(units={result.product.pk: popularity}, now=now)

@@ -72,7 +72,7 @@ def load_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult:
             reason="Opening stock of the demo",
             now=now,
         )
-        record_availability(variant_ids=variant_ids.values())
+        record_availability(variant_ids=variant_ids.values(), now=now)
     return result
 
 
@@ -119,7 +119,7 @@ def reset_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult
                 now=now,
             )
         set_stock_terms(terms=terms, warehouse=warehouse.code, now=now)
-        record_availability(variant_ids=variant_ids.values())
+        record_availability(variant_ids=variant_ids.values(), now=now)
     return result
 
 

@@ -156,7 +156,7 @@ def test_each_change_is_seen_once_it_is_committed(committing: Committing) -> Non
     assert card().unit_price_minor == 1000
 
     with committing():
-        record_availability(levels={variant.pk: Availability("low_stock", 2)})
+        record_availability(levels={variant.pk: Availability("low_stock", 2)}, now=NOW)
     assert (card().availability_state, card().availability_quantity) == ("low_stock", 2)
 
     with committing():
@@ -194,7 +194,7 @@ def test_availability_writes_only_what_differs(
 
     # Expect 3: whose variants; lock the products; look. The other 2 are the service's savepoint.
     with django_assert_num_queries(5):
-        record_availability(levels=levels)
+        record_availability(levels=levels, now=NOW)
 
     assert Variant.objects.get().availability_quantity == 5
 
@@ -207,6 +207,6 @@ def test_availability_takes_the_same_statements_for_any_number(
 
     # Expect 8: the 3 looks, the update, 4 for the listing. The other 4 are savepoints.
     with django_assert_num_queries(12):
-        record_availability(levels=levels)
+        record_availability(levels=levels, now=NOW)
 
     assert set(Variant.objects.values_list("availability_quantity", flat=True)) == {10}

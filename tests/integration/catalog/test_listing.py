@@ -453,7 +453,8 @@ def test_a_product_is_as_available_as_its_best_variant(
         levels={
             variant.pk: Availability(state, 7)
             for variant, state in zip(product.variants.all(), states, strict=True)
-        }
+        },
+        now=NOW,
     )
 
     (row,) = listed(api)["results"]

@@ -243,7 +243,7 @@ def test_each_change_is_seen_once_it_is_committed(api: APIClient, committing: Co
     assert api.get(f"/api/v1/products/{product.pk}")["ETag"] != before
 
     with committing():
-        record_availability(levels={small.pk: Availability("out_of_stock", 0)})
+        record_availability(levels={small.pk: Availability("out_of_stock", 0)}, now=NOW)
     assert page(api, product.pk)["variants"][0]["availability"]["state"] == "out_of_stock"
 
     with committing():

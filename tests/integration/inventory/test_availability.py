@@ -183,7 +183,7 @@ class TestRecording:
         reserve(stock, 30)
 
         for _ in range(2):
-            record_availability(variant_ids=[stock.variant_id, stock.variant_id + 999])
+            record_availability(variant_ids=[stock.variant_id, stock.variant_id + 999], now=NOW)
 
         stock.variant.refresh_from_db()
         assert stock.variant.availability_state == "out_of_stock"
@@ -194,7 +194,7 @@ class TestRecording:
         for size in (1, 40):
             variant_ids = [stock.variant_id for stock in make.many_stocks(size, on_hand=3)]
             with CaptureQueriesContext(connection) as recording:
-                record_availability(variant_ids=variant_ids)
+                record_availability(variant_ids=variant_ids, now=NOW)
             counts.append(len(recording))
 
         assert counts[0] == counts[1]
