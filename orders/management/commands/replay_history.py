@@ -1,6 +1,7 @@
 """manage.py replay_history: let another system's invoices happen in this shop."""
 
 import json
+import os
 import sys
 import time
 from argparse import ArgumentParser, ArgumentTypeError
@@ -26,24 +27,16 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from inventory.errors import OutOfStock, StockBelowReserved
+from orders.errors import ReplayStopped
 from orders.services.history import (
-    Ground,
     Outcome,
     not_yet_replayed,
     only_replay,
     prepare_ground,
     receive_opening_stock,
-    replay_invoice,
 )
-from orders.services.history_input import (
-    BadRow,
-    History,
-    Invoice,
-    Kind,
-    UnreadableInput,
-    read_history,
-)
+from orders.services.history_input import BadRow, History, Kind, UnreadableInput, read_history
+from orders.services.history_workers import ReplayWorkers
 from shop.errors import Refusal
 
 TELL_EVERY = 5.0  # seconds between two lines where there is no terminal to draw a bar on
@@ -99,6 +92,13 @@ class Command(BaseCommand):
         parser.add_argument("--format", choices=["online_retail_csv"], required=True)
         parser.add_argument("--from", dest="first", type=_day, metavar="DATE", help="first day")
         parser.add_argument("--to", dest="last", type=_day, metavar="DATE", help="last day")
+        parser.add_argument(
+            "--workers",
+            type=_count,
+            default=min(os.cpu_count() or 1, 2),
+            metavar="N",
+            help="processes that replay side by side (default: 2, on one core 1)",
+        )
         parser.add_argument("--json", action="store_true", help="print the summary as JSON")
 
     def handle(self, *_args: object, **options: Any) -> None:
@@ -113,49 +113,41 @@ class Command(BaseCommand):
             invoices=Counter(invoice.kind for invoice in history.invoices),
         )
         try:
-            with only_replay():
-                self._replay(history, summary)
+            with (
+                ReplayWorkers(history.invoices, count=options["workers"]) as workers,
+                only_replay(),
+            ):
+                self._replay(history, workers, summary)
+        except ReplayStopped as refusal:
+            summary.why = str(refusal)
+            summary.stopped_at = str(refusal.facts["invoice"])
         except Refusal as refusal:
             summary.why = str(refusal)
         self._tell(summary, as_json=options["json"])
         if summary.why or summary.bad_rows:
             sys.exit(1)
 
-    def _replay(self, history: History, summary: Summary) -> None:
-        waiting = not_yet_replayed(history.invoices)
-        summary.known = len(history.invoices) - len(waiting)
-        if not waiting:
+    def _replay(self, history: History, workers: ReplayWorkers, summary: Summary) -> None:
+        places = not_yet_replayed(history.invoices)
+        summary.known = len(history.invoices) - len(places)
+        if not places:
             return
         began = time.monotonic()
+        waiting = [history.invoices[place] for place in places]
         beginning = waiting[0].happened_at
         ground = prepare_ground(history=history, now=beginning)
         summary.opening_units = receive_opening_stock(
             invoices=waiting, ground=ground, now=beginning
         )
-        with _progress(len(waiting), self.stderr) as advance:
-            for place, invoice in enumerate(waiting):
-                summary.stopped_at = invoice.number
-                outcome = self._replay_one(waiting, place, ground, summary)
+        with _progress(len(places), self.stderr) as advance:
+            for invoice, outcome, units in workers.replay(places, ground):
                 if outcome is Outcome.REPLAYED:
                     summary.replayed[invoice.kind] += 1
                 else:
                     summary.known += 1
+                summary.opening_units += units
                 summary.seconds = time.monotonic() - began
                 advance()
-        summary.stopped_at = None
-
-    def _replay_one(
-        self, waiting: Sequence[Invoice], place: int, ground: Ground, summary: Summary
-    ) -> Outcome:
-        invoice = waiting[place]
-        try:
-            return replay_invoice(invoice=invoice, ground=ground)
-        except (OutOfStock, StockBelowReserved):
-            # Somebody bought what this was to take. Receive what is missing now, and go on.
-            summary.opening_units += receive_opening_stock(
-                invoices=waiting[place:], ground=ground, now=invoice.happened_at
-            )
-            return replay_invoice(invoice=invoice, ground=ground)
 
     def _tell(self, summary: Summary, *, as_json: bool) -> None:
         if as_json:
@@ -232,3 +224,9 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is not a day like 2011-05-31") from None
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 16:
+        raise ArgumentTypeError(f"{text!r} is not a number from 1 to 16")
+    return int(text)

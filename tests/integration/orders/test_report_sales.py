@@ -36,6 +36,7 @@ def replay(path: Path) -> None:
         str(path),
         "--format",
         "online_retail_csv",
+        "--workers=1",
         stdout=io.StringIO(),
         stderr=io.StringIO(),
     )
