@@ -13,8 +13,13 @@ from django.utils import timezone
 
 from cart.services import add_item
 from catalog.models import Price
-from orders.errors import CartAlreadyOrdered, OrderEnded, OrderNotCancellable
-from orders.models import Order, Payment, Refund, SandboxCharge
+from orders.errors import (
+    CartAlreadyOrdered,
+    OrderEnded,
+    OrderNotCancellable,
+    RefundTooLarge,
+)
+from orders.models import Order, OrderEvent, Payment, Refund, SandboxCharge
 from orders.selectors import order_findings, payment_findings
 from orders.services import (
     CheckoutAnswer,
@@ -30,6 +35,7 @@ from orders.services import (
 )
 from shop.errors import Refusal
 from shop.idempotency import IdempotencyInProgress
+from shop.models import OutboxMessage
 from tests.concurrency import run_before, run_together
 from tests.make import cart as make_cart
 from tests.make import orders as make
@@ -183,7 +189,7 @@ def test_the_last_unit_is_sold_once() -> None:
 
 
 def test_cancelling_before_the_money_is_settled_gives_it_back() -> None:
-    # Control: without the order's lock in settle_payment, a confirmed order that is cancelled.
+    # Control: without the look at the order's state in settle_payment, a confirmed order.
     sold = make.variant(on_hand=5)
     wish = make.wish(make_cart.guest_with(sold, 2))
 
@@ -218,6 +224,7 @@ def test_cancelling_before_the_provider_is_asked_takes_no_money() -> None:
 
 
 def test_cancelling_waits_for_one_who_settles() -> None:
+    # Control: without Order.locked(), it cancels what it believes is unpaid.
     sold = make.variant(on_hand=5)
     placed = make.placed((sold, 2))
     result = pay(placed.payment, now=timezone.now())
@@ -235,6 +242,29 @@ def test_cancelling_waits_for_one_who_settles() -> None:
     order = Order.objects.get()
     assert (order.status, order.payment_status) == ("CANCELLED", "REFUNDED")
     assert make.units(sold) == (5, 0)
+    _assert_sound()
+
+
+def test_expiry_waits_for_one_who_settles() -> None:
+    # Control: without Payment.locked(), the order is confirmed, and told of, twice.
+    sold = make.variant(on_hand=5)
+    placed = make.placed((sold, 2))
+    result = pay(placed.payment, now=timezone.now())
+    assert result is not None
+    expire = partial(expire_order, order_id=placed.order.pk, now=make.later(minutes=16))
+
+    with ThreadPoolExecutor(1) as background:
+        with transaction.atomic():
+            settle_payment(payment_id=placed.payment.pk, result=result, now=timezone.now())
+            waiting = background.submit(own_connections, expire)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+        waiting.result(timeout=10)
+
+    assert Order.objects.get().status == "CONFIRMED"
+    assert OrderEvent.objects.filter(kind="CONFIRMED").count() == 1
+    assert OutboxMessage.objects.filter(topic="order.confirmed").count() == 1
+    assert make.units(sold) == (3, 0)
     _assert_sound()
 
 
@@ -284,24 +314,22 @@ def test_request_and_sweeper_settle_once() -> None:
 
 
 def test_two_refunds_at_once_never_give_back_more_than_was_taken() -> None:
-    # Control: without the order's lock in refund_order, both fit.
+    # Control: without Order.locked() in refund_order, both fit.
     placed = make.sold((make.variant(on_hand=5), 2))  # 25.00
-    calls = [
-        partial(
-            refund_order,
-            order=placed.order,
-            amount_minor=2000,
-            reason="",
-            reference=f"refund:{i}",
-            now=timezone.now(),
-        )
-        for i in range(2)
-    ]
+    refund = partial(
+        refund_order, order=placed.order, amount_minor=2000, reason="", now=timezone.now()
+    )
 
-    outcomes = run_together(calls)
+    with ThreadPoolExecutor(1) as background:
+        with transaction.atomic():
+            refund(reference="first")
+            waiting = background.submit(own_connections, partial(refund, reference="second"))
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+        with pytest.raises(RefundTooLarge):
+            waiting.result(timeout=10)
 
-    kinds = Counter(type(outcome).__name__ for outcome in outcomes)
-    assert kinds == {"Refund": 1, "RefundTooLarge": 1}
+    assert Refund.objects.count() == 1
     _assert_sound()
 
 
