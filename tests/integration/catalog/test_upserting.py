@@ -332,13 +332,13 @@ def test_takes_the_same_statements_for_any_number_of_drafts(
         for number in range(size)
     ]
 
-    # Expect 15: look at categories, products and SKUs; 5 inserts; 3 for the price history (last
-    # steps, prices, insert); 4 for the listing (lock, write, slugs and variants to forget).
-    # The other 6 are savepoints: of the service, of its batch and of the listing.
-    with django_assert_num_queries(21):
+    # Expect 16: look at categories, products and SKUs; 5 inserts; 3 for the price history (last
+    # steps, prices, insert); 5 for the listing (lock, write, slugs and variants to forget, the
+    # message). The other 6 are savepoints: of the service, of its batch and of the listing.
+    with django_assert_num_queries(22):
         upsert_products(drafts=drafts, now=NOW)
 
-    # Expect 16 when they all change: 6 looks, with options, pictures and prices; 3 updates; the
+    # Expect 17 when they all change: 6 looks, with options, pictures and prices; 3 updates; the
     # price history and the listing as above.
     changed = [
         replace(
@@ -351,7 +351,7 @@ def test_takes_the_same_statements_for_any_number_of_drafts(
         )
         for draft in drafts
     ]
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(23):
         upsert_products(drafts=changed, now=LATER)
 
 
