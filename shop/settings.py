@@ -430,6 +430,12 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SORT_OPERATIONS": True,
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatusEnum": "orders.serializers.ORDER_STATUSES",
+        "PaymentAttemptStatusEnum": "orders.serializers.PAYMENT_WORDS",
+        "RefundStatusEnum": "orders.serializers.REFUND_STATUSES",
+        "ReturnStatusEnum": "orders.serializers.RETURN_STATUSES",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "shop.http.schema.document_conventions",
