@@ -8,6 +8,7 @@ from drf_spectacular.extensions import (
 )
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
+from rest_framework.permissions import AllowAny
 
 _PROBLEM = {
     "type": "object",
@@ -59,6 +60,13 @@ _CONDITIONAL = {"412": "It has changed since you read it."}
 
 class ApiSchema(AutoSchema):
     """Operation ids by path and method, tags by the first word of the path."""
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        """Say that nobody need sign in where `Public` stands: spectacular knows AllowAny alone."""
+        auths: list[dict[str, Any]] = super().get_auth()
+        if any(isinstance(p, AllowAny) for p in self.view.get_permissions()) and {} not in auths:
+            auths.append({})
+        return auths
 
     def get_tags(self) -> list[str]:
         words = [word for word in self.path.removeprefix("/api/v1/").split("/") if word]
