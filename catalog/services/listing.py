@@ -1,6 +1,6 @@
 """The listing: the copy that lists, search and facets read."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TypedDict
@@ -13,7 +13,7 @@ from catalog.services.price_history import append_price_history
 from catalog.store import forget_cards, forget_products, forget_tree
 from shop.outbox.services import publish
 
-BATCH = 1000  # products in one statement
+BATCH = 1000  # products, or variants, in one statement
 
 # One statement for any number of products: what they should look like in each currency is put
 # together from its sources, rows that have gone are deleted, and only rows that differ are written
@@ -196,8 +196,8 @@ def refresh_listing(*, product_ids: Collection[int], now: datetime) -> None:
     statements for each thousand products, and three to drop the copies.
     """
     ids = sorted(set(product_ids))
-    for start in range(0, len(ids), BATCH):
-        _write_listing(ids[start : start + BATCH], now=now)
+    for batch in in_batches(ids):
+        _write_listing(batch, now=now)
     forget_on_commit(product_ids=ids)
 
 
@@ -207,9 +207,7 @@ def forget_on_commit(*, product_ids: Collection[int], also: Collection[str] = ()
     And once more by a message, for the case that this process dies in between. `also` are slugs
     that they had before.
     """
-    ids = list(product_ids)
-    for start in range(0, len(ids), BATCH):
-        batch = ids[start : start + BATCH]
+    for batch in in_batches(list(product_ids)):
         transaction.on_commit(partial(_forget, **_copies_of(batch, also=also)))
         publish(
             topic="catalog.product_changed",
@@ -295,9 +293,16 @@ def refresh_due(*, now: datetime) -> int:
             variant__product__published_at__isnull=False,
         ).values_list("variant__product_id", flat=True)
     )
-    if not due:
-        return 0
-    variant_ids = list(Variant.objects.filter(product__in=due).values_list("pk", flat=True))
-    append_price_history(variant_ids=variant_ids, now=now, with_edges=True)
-    refresh_listing(product_ids=due, now=now)
+    for batch in in_batches(sorted(due)):
+        variants = Variant.objects.filter(product__in=batch).order_by()
+        append_price_history(
+            variant_ids=list(variants.values_list("pk", flat=True)), now=now, with_edges=True
+        )
+        refresh_listing(product_ids=batch, now=now)
     return len(due)
+
+
+def in_batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut `ids` into pieces that one statement can take."""
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]

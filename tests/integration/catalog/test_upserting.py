@@ -378,3 +378,20 @@ def test_a_moment_to_come_is_kept_as_it_is() -> None:
 
     row = ProductListing.objects.get()
     assert (row.published_at, row.refresh_at) == (moment, moment)
+
+
+def test_more_than_one_statement_takes_is_written_in_rounds() -> None:
+    drafts = [
+        make.product_draft(
+            options=["Number"],
+            variants=[make.variant_draft(str(number)) for number in range(size)],
+        )
+        for size in (1500, 1500, 4700, 1)
+    ]
+
+    results = upsert_products(drafts=drafts, now=NOW)
+
+    assert [len(result.variant_ids) for result in results] == [1500, 1500, 4700, 1]
+    assert Variant.objects.count() == PriceHistory.objects.count() == 7701
+    again = upsert_products(drafts=drafts, now=LATER)
+    assert {result.outcome for result in again} == {"unchanged"}
