@@ -379,6 +379,29 @@ def test_what_matches_no_sale_is_credited_alone(tmp_path: Path, row: str) -> Non
     assert receipt.delta_on_hand == 4
 
 
+def test_stock_is_locked_in_one_go_before_any_comes_back(tmp_path: Path) -> None:
+    """Two returns that each lock theirs could deadlock with a sale of both articles."""
+    path = make.file(
+        tmp_path,
+        make.row("1", "22424", 10, customer="7.0", at="2011-02-01 09:00:00"),
+        make.row("2", "22423", 10, customer="7.0", at="2011-02-01 09:30:00"),
+        make.row("C3", "22424", -1, customer="7.0"),
+        make.row("C3", "22423", -1, customer="7.0"),
+    )
+    history = read_history(path)
+    now = history.invoices[0].happened_at
+    ground = prepare_ground(history=history, now=now)
+    receive_opening_stock(invoices=history.invoices, ground=ground, now=now)
+    for sale in history.invoices[:2]:
+        replay_invoice(invoice=sale, ground=ground)
+    with CaptureQueriesContext(connection) as queries:
+        replay_invoice(invoice=history.invoices[2], ground=ground)
+    assert Return.objects.count() == 2
+    of_stock = [q["sql"] for q in queries.captured_queries if '"inventory_stock"' in q["sql"]]
+    assert of_stock[0].endswith(' FOR NO KEY UPDATE OF "inventory_stock"')
+    assert all(str(variant_id) in of_stock[0] for variant_id in ground.variant_ids.values())
+
+
 def test_fees_are_given_back_like_goods_but_without_stock(tmp_path: Path) -> None:
     replay(
         make.file(
