@@ -43,7 +43,9 @@ _ANY_ROUTE = {
     "404": "There is nothing here, or it is somebody else's.",
     "405": "This path does not take that method.",
     "406": "The route answers in application/json.",
+    "414": "The address is too long.",
     "429": "Asked too often.",
+    "431": "The request headers are too large.",
     "500": "A bug of ours.",
     "503": "Something that this needs does not answer now.",
 }
