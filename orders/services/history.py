@@ -179,7 +179,8 @@ def _product(article: Article, category_slug: str) -> ProductDraft:
         slug=_slug(article.code),
         title=article.title,
         category_slug=category_slug,
-        is_published=article.price_minor is not None,
+        # Sold here once, which does not say that it still is: whoever runs the shop publishes it.
+        is_published=False,
         variants=[VariantDraft(sku=article.code, prices=prices)],
     )
 
