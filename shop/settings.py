@@ -318,7 +318,8 @@ STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 MEDIA_URL = "/media/"
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(SHOP_HOME / "media"))
 # Without `collectstatic` files are found where the packages keep them: nothing to build locally.
-WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+# A test makes many a client, and each would look for them all anew.
+WHITENOISE_USE_FINDERS = SHOP_ENV == "local"
 WHITENOISE_AUTOREFRESH = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
