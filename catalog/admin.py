@@ -36,6 +36,7 @@ from catalog.models import (
     ProductImage,
     ProductListing,
     ProductOption,
+    SearchWord,
     Variant,
     image_address,
 )
@@ -555,3 +556,11 @@ class ProductListingAdmin(_ReadOnly):
     @admin.display(description="price", ordering=F("min_price_minor"))
     def price(self, row: ProductListing) -> str:
         return str(Money(row.min_price_minor, row.currency))
+
+
+@admin.register(SearchWord)
+class SearchWordAdmin(_ReadOnly):
+    list_display = ("word",)
+    search_fields = ("word__startswith",)
+    search_help_text = "How the word begins."
+    show_full_result_count = False
