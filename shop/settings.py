@@ -183,6 +183,11 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     server_side_binding=env.bool("DATABASE_PREPARED_STATEMENTS", default=True),
     prepare_threshold=5 if env.bool("DATABASE_PREPARED_STATEMENTS", default=True) else None,
     application_name=f"shop-{SHOP_PROCESS}",
+    # A server that vanished without a word is noticed in seconds, not in the system's hours.
+    keepalives_idle=10,
+    keepalives_interval=3,
+    keepalives_count=3,
+    tcp_user_timeout=10_000,  # milliseconds
     options=(
         f"-c statement_timeout={_statement_ms} -c lock_timeout={_lock_ms}"
         f" -c idle_in_transaction_session_timeout={_idle_ms}"
@@ -191,13 +196,18 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
         " -c pg_trgm.word_similarity_threshold=0.3 -c jit=off"
     ),
 )
-if SHOP_PROCESS == "web" and env.int("DATABASE_POOL_SIZE", default=4):
-    DATABASES["default"]["OPTIONS"]["pool"] = {
-        "min_size": 1,
-        "max_size": env.int("DATABASE_POOL_SIZE", default=4),
-        "timeout": 1.0,  # seconds a request waits for a connection before it is told 503
-        "max_idle": 300,
-    }
+DATABASE_POOL = {
+    "min_size": 1,
+    "max_size": env.int("DATABASE_POOL_SIZE", default=4),
+    "timeout": 1.0,  # seconds a request waits for a connection before it is told 503
+    "max_idle": 300,
+    # Not the default of five minutes, in which the pauses between attempts double: after these
+    # seconds the pool waits for the next request and tries again then, so that the shop is back
+    # as soon as the database is, however long it was away.
+    "reconnect_timeout": 2.0,
+}
+if SHOP_PROCESS == "web" and DATABASE_POOL["max_size"]:
+    DATABASES["default"]["OPTIONS"]["pool"] = DATABASE_POOL
 
 # Redis, three roles -----------------------------------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:1/0")
