@@ -1,12 +1,10 @@
 """Finishing what was left: payments nobody settled, holds that ran out, refunds still owed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F
 
 from inventory.services import release_stock
@@ -23,6 +21,7 @@ from orders.services.paying import (
     settle_payment,
 )
 from orders.services.states import move_order
+from shop.db.alone import alone
 from shop.db.retry import retried
 
 BATCH = 100
@@ -48,7 +47,7 @@ def sweep_payments(*, now: datetime) -> Sweep:
     Then give back what is owed. One sweep at a time: a second finds the lock taken and does
     nothing. Safe to repeat, and to be killed at any line.
     """
-    with _alone(_PAYMENTS_LOCK) as is_alone:
+    with alone(_PAYMENTS_LOCK) as is_alone:
         if not is_alone:
             return Sweep()
         due = list(
@@ -76,7 +75,7 @@ def expire_holds(*, now: datetime) -> Sweep:
     order ends all the same, and money that shows up later goes back. One at a time, safe to
     repeat.
     """
-    with _alone(_HOLDS_LOCK) as is_alone:
+    with alone(_HOLDS_LOCK) as is_alone:
         if not is_alone:
             return Sweep()
         over = list(
@@ -177,17 +176,3 @@ def _ask_later(payment: Payment, *, why: str, now: datetime) -> None:
         failure_code=why,
         next_attempt_at=now + backoff(payment.attempts + 1),
     )
-
-
-@contextmanager
-def _alone(lock: int) -> Iterator[bool]:
-    """Hold a lock of the whole shop for a while, or find that another process has it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        is_mine = bool(cursor.fetchone()[0])
-    try:
-        yield is_mine
-    finally:
-        if is_mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
