@@ -20,7 +20,15 @@ from unfold.widgets import (
 )
 
 from inventory import services
-from inventory.models import MOST_UNITS, Reservation, Stock, StockMovement, Warehouse
+from inventory.models import (
+    MOST_UNITS,
+    ReconciliationFinding,
+    ReconciliationRun,
+    Reservation,
+    Stock,
+    StockMovement,
+    Warehouse,
+)
 from inventory.selectors import stock_levels
 from shop.errors import Refusal
 
@@ -279,3 +287,31 @@ class StockMovementAdmin(_ReadOnly):
     @admin.display(description="warehouse")
     def place(self, movement: StockMovement) -> str:
         return movement.stock.warehouse.code
+
+
+@admin.register(ReconciliationRun)
+class ReconciliationRunAdmin(_ReadOnly):
+    list_display = ("started_at", "scope", "seconds", "found", "new", "resolved")
+    list_filter = ("scope", "started_at")
+    ordering = ("-id",)
+
+
+@admin.register(ReconciliationFinding)
+class ReconciliationFindingAdmin(_ReadOnly):
+    """Where the books disagree, or did."""
+
+    list_display = (
+        "kind",
+        "reference",
+        "expected",
+        "found",
+        "state",
+        "first_seen_at",
+        "last_seen_at",
+        "resolution",
+    )
+    list_filter = ("state", "scope", "kind")
+    search_fields = ("reference",)
+    search_help_text = "A part of the SKU, or of the order's reference."
+    list_select_related = ("first_run", "last_run")
+    ordering = ("-id",)

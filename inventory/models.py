@@ -3,6 +3,7 @@
 Only `inventory.services` writes the numbers.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -169,6 +170,11 @@ class StockMovement(models.Model):
         RETURN = "RETURN", "Return"
         ADJUSTMENT = "ADJUSTMENT", "Adjustment"
         WRITE_OFF = "WRITE_OFF", "Write-off"
+        COUNT = "COUNT", "Count"
+        TRANSFER_OUT = "TRANSFER_OUT", "Transfer out"
+        TRANSFER_IN = "TRANSFER_IN", "Transfer in"
+        # A counter was brought back to what the ledger says: the one kind that may change nothing.
+        CORRECTION = "CORRECTION", "Correction"
 
     stock = models.ForeignKey(
         Stock, on_delete=models.PROTECT, related_name="movements", db_index=False
@@ -201,15 +207,95 @@ class StockMovement(models.Model):
                         "RETURN",
                         "ADJUSTMENT",
                         "WRITE_OFF",
+                        "COUNT",
+                        "TRANSFER_OUT",
+                        "TRANSFER_IN",
+                        "CORRECTION",
                     ]
                 ),
                 name="movement_kind_known",
             ),
             models.CheckConstraint(
-                condition=~Q(delta_on_hand=0, delta_reserved=0), name="movement_changes_something"
+                condition=~Q(delta_on_hand=0, delta_reserved=0) | Q(kind="CORRECTION"),
+                name="movement_changes_something",
             ),
             models.CheckConstraint(condition=~Q(cause=""), name="movement_has_a_cause"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.delta_on_hand:+d}/{self.delta_reserved:+d}"
+
+
+class ReconciliationRun(models.Model):
+    """One look at the books of a `scope` (this app's stock, say), and how many faults it saw.
+
+    Written by `inventory.services`; clean runs are forgotten after a month, others are kept.
+    """
+
+    scope = models.CharField(max_length=40)
+    started_at = models.DateTimeField()
+    seconds = models.FloatField(help_text="How long it took.")
+    checks = ArrayField(models.CharField(max_length=60), help_text="What it looked for.")
+    found = models.IntegerField(help_text="Faults that it saw.")
+    new = models.IntegerField(help_text="Those that no run before it saw.")
+    resolved = models.IntegerField(help_text="Those that were open before, and are no more.")
+
+    class Meta:
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(
+                fields=["started_at"], name="reconciliation_clean_by_age", condition=Q(found=0)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class ReconciliationFinding(models.Model):
+    """One place where the books disagree, or did. Seen again, it is the same row.
+
+    `kind` is the name of the check and `reference` the place. One that comes back after it was
+    resolved is a new one. Runs from `first_run` to `last_run` saw it.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "OPEN", "Open"
+        RESOLVED = "RESOLVED", "Resolved"
+
+    scope = models.CharField(max_length=40)
+    kind = models.CharField(max_length=60)
+    reference = models.CharField(max_length=500)
+    expected = models.CharField(max_length=100)
+    found = models.CharField(max_length=100)
+    detail = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolution = models.CharField(max_length=200, blank=True, help_text="How it ended.")
+    first_run = models.ForeignKey(
+        ReconciliationRun, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    last_run = models.ForeignKey(ReconciliationRun, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["scope", "first_run"], name="finding_by_first_run"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scope", "kind", "reference"],
+                condition=Q(state="OPEN"),
+                name="finding_open_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="OPEN", resolved_at=None)
+                | Q(state="RESOLVED", resolved_at__isnull=False),
+                name="finding_resolved_at_some_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.reference}"

@@ -12,3 +12,10 @@ from inventory import services
 def record_availability(*, message_id: str, payload: dict[str, Any]) -> None:
     """Tell the catalogue how much there is of these variants. At least once, in any order."""
     services.record_availability(variant_ids=payload["variant_ids"], now=timezone.now())
+
+
+@shared_task(name="inventory.reconcile")
+def reconcile() -> int | None:
+    """Look whether the books of the stock agree. Every 5 minutes by beat; one at a time."""
+    seen = services.reconcile_stock(now=timezone.now())
+    return seen.run.found if seen is not None else None

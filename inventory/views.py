@@ -8,7 +8,12 @@ from rest_framework.response import Response
 
 from accounts.permissions import signed_in_user
 from inventory import selectors, services
-from inventory.permissions import MayChangeStock, MaySeeMovements, MaySeeStock
+from inventory.permissions import (
+    MayChangeStock,
+    MaySeeMovements,
+    MaySeeReconciliation,
+    MaySeeStock,
+)
 from inventory.serializers import (
     AdjustmentRequest,
     MovementPageResponse,
@@ -16,6 +21,9 @@ from inventory.serializers import (
     MovementResponse,
     ReceiptRequest,
     ReceiptResponse,
+    ReconciliationPageResponse,
+    ReconciliationQuery,
+    ReconciliationResponse,
     StockPageResponse,
     StockQuery,
     StockResponse,
@@ -124,3 +132,22 @@ class ReceiptView(ApiView):
             {"movements": MovementResponse(rows.order_by("id"), many=True).data},
             status=status.HTTP_201_CREATED,
         )
+
+
+class ReconciliationView(ApiView):
+    permission_classes = (MaySeeReconciliation,)
+
+    @extend_schema(
+        operation_id="inventory_reconciliation_list",
+        tags=["inventory"],
+        summary="List reconciliations and what they found, newest first",
+        parameters=[ReconciliationQuery],
+        responses={200: ReconciliationPageResponse},
+    )
+    def get(self, request: Request) -> Response:
+        query = ReconciliationQuery.parse_query(request)
+        page = paginate(
+            selectors.reconciliation_runs(scope=query.get("scope")), request=request, order=("-id",)
+        )
+        seen = selectors.with_findings(page.rows)
+        return Response(page.answer(list(ReconciliationResponse(seen, many=True).data)))

@@ -289,6 +289,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "inventory.reconcile": {
+        "task": "inventory.reconcile",
+        "schedule": 300.0,
+        "options": {"expires": 240},
+    },
     "catalog.refresh_due": {
         "task": "catalog.refresh_due",
         "schedule": 30.0,

@@ -1,5 +1,7 @@
 """Questions about stock: no writes, no locks."""
 
+from inventory.selectors.explaining import LedgerEntry, StockStory, stories_of_stock
+from inventory.selectors.findings import SeenRun, reconciliation_runs, with_findings
 from inventory.selectors.levels import (
     Level,
     Shown,
@@ -19,17 +21,23 @@ from inventory.selectors.reconciliation import CHECKS, Drift, drifted_stock
 __all__ = [
     "CHECKS",
     "Drift",
+    "LedgerEntry",
     "Level",
+    "SeenRun",
     "Shown",
+    "StockStory",
     "available_units",
     "available_units_now",
     "default_warehouse",
     "drifted_stock",
     "expired_references",
     "movements",
+    "reconciliation_runs",
     "shown_levels",
     "shown_to_shoppers",
     "stock_levels",
     "stock_rows",
+    "stories_of_stock",
     "warehouse_of",
+    "with_findings",
 ]

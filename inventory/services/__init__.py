@@ -20,6 +20,14 @@ from inventory.services.receipts import (
     receive_stock,
     return_stock,
 )
+from inventory.services.reconciling import (
+    Break,
+    Reconciliation,
+    Repair,
+    reconcile_stock,
+    record_reconciliation,
+    repair_stock,
+)
 from inventory.services.stock import (
     StockLine,
     commit_stock,
@@ -30,7 +38,10 @@ from inventory.services.stock import (
 
 __all__ = [
     "Adjustment",
+    "Break",
     "ReceiptLine",
+    "Reconciliation",
+    "Repair",
     "SkuLine",
     "StockLine",
     "StockTerms",
@@ -41,9 +52,12 @@ __all__ = [
     "commit_stock",
     "receive_skus",
     "receive_stock",
+    "reconcile_stock",
     "record_availability",
+    "record_reconciliation",
     "refuse_short_lines",
     "release_stock",
+    "repair_stock",
     "reserve_stock",
     "return_stock",
     "set_stock_terms",

@@ -135,7 +135,7 @@ WITH mine AS MATERIALIZED (
         (stock_id, kind, delta_on_hand, delta_reserved, on_hand_after, reserved_after,
          reason, cause, actor_id, happened_at)
     SELECT id, 'RELEASE', 0, -quantity, on_hand, reserved,
-           '', %(reference)s, NULL, %(now)s::timestamptz
+           %(reason)s, %(reference)s, NULL, %(now)s::timestamptz
     FROM changed ORDER BY id
 )
 SELECT s.id, s.variant_id, s.warehouse_id, w.country, w.priority, w.is_active,
@@ -217,14 +217,14 @@ def commit_stock(*, reference: str, now: datetime) -> None:
         raise ReservationOver("Reserve again under a new reference.", reference=reference)
 
 
-def release_stock(*, reference: str, now: datetime) -> None:
+def release_stock(*, reference: str, now: datetime, reason: str = "") -> None:
     """End the promise to `reference`: its held units can be had by others. Safe to repeat.
 
     What was committed stays so. Joins the caller's transaction.
     """
     with _joined():
         with connection.cursor() as cursor:
-            cursor.execute(_RELEASE, {"reference": reference, "now": now})
+            cursor.execute(_RELEASE, {"reference": reference, "now": now, "reason": reason})
             rows = cursor.fetchall()
         before = [Level(*row[:10]) for row in rows]
         tell_of_change(
