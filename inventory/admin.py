@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django_countries import countries
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
@@ -26,7 +26,10 @@ from inventory.models import (
     ReconciliationRun,
     Reservation,
     Stock,
+    StockCount,
     StockMovement,
+    StockTransfer,
+    StockTransferLine,
     Warehouse,
 )
 from inventory.selectors import stock_levels
@@ -315,3 +318,46 @@ class ReconciliationFindingAdmin(_ReadOnly):
     search_help_text = "A part of the SKU, or of the order's reference."
     list_select_related = ("first_run", "last_run")
     ordering = ("-id",)
+
+
+@admin.register(StockCount)
+class StockCountAdmin(_ReadOnly):
+    list_display = ("counted_at", "sku", "place", "expected", "counted", "variance", "reason")
+    list_filter = ("stock__warehouse", "counted_at")
+    search_fields = ("=stock__variant__sku",)
+    search_help_text = "The whole SKU."
+    list_select_related = ("stock__variant", "stock__warehouse", "movement")
+    ordering = ("-id",)
+
+    @admin.display(description="SKU")
+    def sku(self, count: StockCount) -> str:
+        return count.stock.variant.sku
+
+    @admin.display(description="warehouse")
+    def place(self, count: StockCount) -> str:
+        return count.stock.warehouse.code
+
+
+class _TransferLines(TabularInline):
+    model = StockTransferLine
+    extra = 0
+    fields = ("variant", "sent", "received", "missing")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(StockTransfer)
+class StockTransferAdmin(_ReadOnly):
+    list_display = ("id", "source", "destination", "state", "dispatched_at", "received_at")
+    list_filter = ("state", "source", "destination")
+    list_select_related = ("source", "destination")
+    ordering = ("-id",)
+    inlines = (_TransferLines,)

@@ -11,6 +11,8 @@ from django.db.models import F, Q
 MOST_UNITS = 1_000_000_000
 # Shoppers are told no more than this many units.
 PUBLIC_CAP = 10
+# The code of the warehouse for what came back and nobody has looked at; it is not active.
+QUARANTINE = "quarantine"
 
 
 class Warehouse(models.Model):
@@ -299,3 +301,104 @@ class ReconciliationFinding(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.reference}"
+
+
+class StockCount(models.Model):
+    """Somebody counted what lies there. Append-only; a difference has its row in the ledger."""
+
+    stock = models.ForeignKey(Stock, on_delete=models.PROTECT, related_name="counts")
+    expected = models.IntegerField(help_text="Units that should have been there.")
+    counted = models.IntegerField(help_text="Units that were there.")
+    reason = models.CharField(max_length=500, blank=True)
+    movement = models.ForeignKey(
+        StockMovement,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="The ledger row of the difference, if there was one.",
+    )
+    actor_id = models.BigIntegerField(null=True, blank=True, help_text="The account that did it.")
+    counted_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(condition=Q(counted__gte=0), name="count_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.counted} counted, {self.expected} expected"
+
+    @property
+    def variance(self) -> int:
+        """Units more, or fewer, than expected."""
+        return self.counted - self.expected
+
+
+class StockTransfer(models.Model):
+    """Units on their way from one warehouse to another: in neither, until they are received."""
+
+    class State(models.TextChoices):
+        IN_TRANSIT = "IN_TRANSIT", "In transit"
+        RECEIVED = "RECEIVED", "Received"
+
+    source = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
+    destination = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=State, default=State.IN_TRANSIT)
+    reason = models.CharField(max_length=500, blank=True)
+    note = models.CharField(max_length=500, blank=True, help_text="Of whoever received it.")
+    dispatched_at = models.DateTimeField()
+    dispatched_by = models.BigIntegerField(null=True, blank=True, help_text="An account.")
+    received_at = models.DateTimeField(null=True, blank=True)
+    received_by = models.BigIntegerField(null=True, blank=True, help_text="An account.")
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(source=F("destination")), name="transfer_goes_somewhere"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="IN_TRANSIT", received_at=None)
+                | Q(state="RECEIVED", received_at__isnull=False),
+                name="transfer_received_at_some_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"transfer {self.pk}"
+
+
+class StockTransferLine(models.Model):
+    """Units of one variant in a transfer. `received` is empty while they are on their way."""
+
+    transfer = models.ForeignKey(
+        StockTransfer, on_delete=models.PROTECT, related_name="lines", db_index=False
+    )
+    variant = models.ForeignKey(
+        "catalog.Variant", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    sent = models.IntegerField(help_text="Units.")
+    received = models.IntegerField(null=True, blank=True, help_text="Units.")
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["transfer", "variant"], name="transfer_line_once_per_variant"
+            ),
+            models.CheckConstraint(
+                condition=Q(sent__gte=1)
+                & (Q(received=None) | Q(received__gte=0, received__lte=F("sent"))),
+                name="transfer_line_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sent} of {self.variant_id}"
+
+    @property
+    def missing(self) -> int | None:
+        """Units that were sent and did not arrive; None while they are on their way."""
+        return None if self.received is None else self.sent - self.received

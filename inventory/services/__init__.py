@@ -13,12 +13,14 @@ from inventory.services.availability import (
     announce_warehouse,
     record_availability,
 )
+from inventory.services.counts import RowResult, StockRow, count_stock, set_stock
 from inventory.services.receipts import (
     ReceiptLine,
     SkuLine,
     receive_skus,
     receive_stock,
     return_stock,
+    take_back,
 )
 from inventory.services.reconciling import (
     Break,
@@ -35,6 +37,7 @@ from inventory.services.stock import (
     release_stock,
     reserve_stock,
 )
+from inventory.services.transfers import dispatch_transfer, receive_transfer
 
 __all__ = [
     "Adjustment",
@@ -42,16 +45,21 @@ __all__ = [
     "ReceiptLine",
     "Reconciliation",
     "Repair",
+    "RowResult",
     "SkuLine",
     "StockLine",
+    "StockRow",
     "StockTerms",
     "adjust_many",
     "adjust_stock",
     "announce_availability",
     "announce_warehouse",
     "commit_stock",
+    "count_stock",
+    "dispatch_transfer",
     "receive_skus",
     "receive_stock",
+    "receive_transfer",
     "reconcile_stock",
     "record_availability",
     "record_reconciliation",
@@ -60,6 +68,8 @@ __all__ = [
     "repair_stock",
     "reserve_stock",
     "return_stock",
+    "set_stock",
     "set_stock_terms",
+    "take_back",
     "write_off",
 ]
