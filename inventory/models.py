@@ -402,3 +402,37 @@ class StockTransferLine(models.Model):
     def missing(self) -> int | None:
         """Units that were sent and did not arrive; None while they are on their way."""
         return None if self.received is None else self.sent - self.received
+
+
+class StockSubscription(models.Model):
+    """Somebody wants to hear when a variant is available again. Gone once the mail is sent.
+
+    A guest's address is kept for that mail alone; a customer's is looked up when it is sent.
+    """
+
+    variant = models.ForeignKey(
+        "catalog.Variant", on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    customer = models.ForeignKey(
+        "accounts.User", on_delete=models.CASCADE, null=True, related_name="+"
+    )
+    email = models.EmailField(blank=True, help_text="Of a guest.")
+    email_hash = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, help_text="When its mail was asked for.")
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["variant", "email_hash"],
+                condition=Q(told_at=None),
+                name="subscription_waits_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(customer=None) ^ Q(email=""), name="subscription_has_one_addressee"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"subscription {self.pk}"

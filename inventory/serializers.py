@@ -201,7 +201,7 @@ class StockBulkRequest(RequestSerializer):
 class StockRowResponse(serializers.Serializer[Any]):
     sku = serializers.CharField()
     warehouse = serializers.CharField(help_text="Its code.")
-    status = serializers.ChoiceField(choices=["updated", "unchanged", "failed"])
+    outcome = serializers.ChoiceField(choices=["updated", "unchanged", "failed"])
     before = serializers.IntegerField(
         allow_null=True, help_text="Null when there is no such place."
     )
@@ -298,3 +298,26 @@ class ReturnRequest(RequestSerializer):
                 {"warehouse": serializers.ErrorDetail("Quarantine is a place of its own.", "given")}
             )
         return attrs
+
+
+class SubscriptionRequest(RequestSerializer):
+    variant_id = UnitsField(min_value=1, max_value=2**63 - 1)
+    email = serializers.EmailField(
+        required=False, max_length=254, help_text="Guests give one; customers have one."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        is_customer = self.context["request"].user.is_authenticated
+        if is_customer and "email" in attrs:
+            raise serializers.ValidationError(
+                {"email": serializers.ErrorDetail("Your account has one.", "given")}
+            )
+        if not is_customer and "email" not in attrs:
+            raise serializers.ValidationError(
+                {"email": serializers.ErrorDetail("Where should we write to?", "required")}
+            )
+        return attrs
+
+
+class SubscriptionResponse(serializers.Serializer[Any]):
+    detail = serializers.CharField()

@@ -1,4 +1,4 @@
-"""The routes of inventory, all for staff."""
+"""The routes of inventory: for staff, but for subscriptions."""
 
 from django.urls import path
 
@@ -16,4 +16,5 @@ urlpatterns = [
     path("inventory/transfers/<int:transfer_id>/receive", views.TransferReceiptView.as_view()),
     path("inventory/movements", views.MovementView.as_view()),
     path("inventory/reconciliation", views.ReconciliationView.as_view()),
+    path("inventory/subscriptions", views.SubscriptionView.as_view()),
 ]

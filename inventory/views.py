@@ -1,4 +1,4 @@
-"""Stock over HTTP, for staff."""
+"""Stock over HTTP: for staff, but for those who wait for some."""
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -7,7 +7,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.permissions import signed_in_user
+from accounts.permissions import signed_in_user, user_or_none
 from inventory import selectors, services
 from inventory.permissions import (
     MayChangeStock,
@@ -34,6 +34,8 @@ from inventory.serializers import (
     StockPageResponse,
     StockQuery,
     StockResponse,
+    SubscriptionRequest,
+    SubscriptionResponse,
     TransferPageResponse,
     TransferQuery,
     TransferReceiptRequest,
@@ -41,6 +43,7 @@ from inventory.serializers import (
     TransferResponse,
 )
 from shop.http.pagination import paginate
+from shop.http.permissions import Public
 from shop.http.views import ApiView
 
 
@@ -321,4 +324,29 @@ class ReturnView(ApiView):
         return Response(
             {"movements": MovementResponse(rows.order_by("id"), many=True).data},
             status=status.HTTP_201_CREATED,
+        )
+
+
+class SubscriptionView(ApiView):
+    permission_classes = (Public,)
+
+    @extend_schema(
+        operation_id="inventory_subscriptions_create",
+        tags=["inventory"],
+        summary="Have a mail sent, once, when a variant is available again",
+        description="The answer is the same whoever asks, and whatever they asked before.",
+        request=SubscriptionRequest,
+        responses={202: SubscriptionResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = SubscriptionRequest.parse(request)
+        services.subscribe_to_stock(
+            variant_id=body["variant_id"],
+            customer=user_or_none(request),
+            email=body.get("email", ""),
+            now=timezone.now(),
+        )
+        return Response(
+            {"detail": "You will get one mail when it is available."},
+            status=status.HTTP_202_ACCEPTED,
         )

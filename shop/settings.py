@@ -435,6 +435,10 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SORT_OPERATIONS": True,
+    "ENUM_NAME_OVERRIDES": {
+        "FindingStateEnum": "inventory.models.ReconciliationFinding.State",
+        "TransferStateEnum": "inventory.models.StockTransfer.State",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "shop.http.schema.document_conventions",

@@ -37,6 +37,7 @@ from inventory.services.stock import (
     release_stock,
     reserve_stock,
 )
+from inventory.services.subscriptions import send_back_in_stock, subscribe_to_stock
 from inventory.services.transfers import dispatch_transfer, receive_transfer
 
 __all__ = [
@@ -68,8 +69,10 @@ __all__ = [
     "repair_stock",
     "reserve_stock",
     "return_stock",
+    "send_back_in_stock",
     "set_stock",
     "set_stock_terms",
+    "subscribe_to_stock",
     "take_back",
     "write_off",
 ]

@@ -30,7 +30,7 @@ class RowResult:
 
     sku: str
     warehouse: str
-    status: str
+    outcome: str
     before: int | None  # units; None if the place does not exist
     on_hand: int | None
     code: str = ""
@@ -134,8 +134,8 @@ def set_stock(
         else:
             if level is not None and row.on_hand != before:
                 deltas[level.stock_id] = row.on_hand - before
-            status = "unchanged" if row.on_hand == before else "updated"
-            results.append(RowResult(row.sku, row.warehouse, status, before, row.on_hand))
+            outcome = "unchanged" if row.on_hand == before else "updated"
+            results.append(RowResult(row.sku, row.warehouse, outcome, before, row.on_hand))
         if place is not None:
             seen.add(place)
     if not dry_run:

@@ -359,7 +359,7 @@ class TestBulk:
 
         assert answer.status_code == 200, answer.content
         assert [
-            (told["status"], told["before"], told["on_hand"], told["code"])
+            (told["outcome"], told["before"], told["on_hand"], told["code"])
             for told in answer.json()["results"]
         ] == [
             ("updated", 5, 9, ""),
@@ -414,7 +414,7 @@ class TestBulk:
         with CaptureQueriesContext(connection) as made:
             results = set_stock(rows=rows, reason="", now=NOW)
 
-        assert {result.status for result in results} == {"updated"}
+        assert {result.outcome for result in results} == {"updated"}
         # Savepoint, variants, warehouses; rows, lock; change; news; release.
         assert len(made) == 8
 
