@@ -7,13 +7,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 MANAGE := $(BIN)/python manage.py
 # Workers of the test run: one a core.
 WORKERS ?= auto
-# Of `make load`.
+# Of `make load`, `make fuzz` and `make last-unit`.
 USERS ?= 10
 SECONDS ?= 30
+EXAMPLES ?= 100
+ROUNDS ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check lint format types imports migrations openapi bench load demo \
-        replay shell lock clean
+.PHONY: help setup run test check lint format types imports migrations openapi fuzz last-unit \
+        bench load demo replay shell lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,15 +43,22 @@ types: $(VENV)/.dev ## Types, strictly
 	@SHOP_ENV=test $(BIN)/mypy
 
 imports: $(VENV)/.dev ## Apps import downwards and by their doors only
-	@$(BIN)/lint-imports --no-cache --verbose 2>&1 | tail -n 12; $(BIN)/lint-imports --no-cache > /dev/null
+	@$(BIN)/lint-imports --no-cache
 
-migrations: $(VENV)/.dev ## Models and migrations agree
+migrations: $(VENV)/.dev ## Models and migrations agree, and run beside the release before
 	@SHOP_ENV=test $(MANAGE) makemigrations --check --dry-run
+	@$(BIN)/pytest -q tests/integration/shop/test_migrations.py
 
 openapi: $(VENV)/.dev ## Write docs/openapi.yaml; in CI, fail where that changes it
 	@SHOP_ENV=test $(MANAGE) spectacular --file $(VENV)/openapi.yaml --fail-on-warn
 	@if [ -n "$(CI)" ]; then diff -u docs/openapi.yaml $(VENV)/openapi.yaml; \
 	else cp $(VENV)/openapi.yaml docs/openapi.yaml; fi
+
+fuzz: $(VENV)/.dev ## Every operation of the OpenAPI document, 100 examples each (EXAMPLES=100)
+	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q tests/e2e/test_schema_fuzz.py --timeout 3600
+
+last-unit: $(VENV)/.dev ## Fifty shoppers after one unit, 200 times (ROUNDS=200)
+	@LAST_UNIT_ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/test_last_unit.py --timeout 3600
 
 bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md

@@ -421,7 +421,6 @@ class ProductListing(models.Model):
         null=True, help_text="When a price window begins or ends next, or the product appears."
     )
     search = SearchVectorField()
-    words = models.TextField(help_text="What a misspelt word is compared with.")
 
     class Meta:
         constraints = [
@@ -446,8 +445,24 @@ class ProductListing(models.Model):
             GinIndex(fields=["tags"], name="listing_with_tag"),
             GinIndex(fields=["option_keys"], name="listing_with_option"),
             GinIndex(fields=["search"], name="listing_by_words"),
-            GinIndex(fields=["words"], opclasses=["gin_trgm_ops"], name="listing_by_similar_words"),
         ]
 
     def __str__(self) -> str:
         return f"{self.slug} {self.currency}"
+
+
+class SearchWord(models.Model):
+    """A word that some product of the listing has: what misspelt words are taken for.
+
+    Added with the listing, and never taken away.
+    """
+
+    word = models.CharField(max_length=40, primary_key=True, db_collation="C")
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["word"], opclasses=["gin_trgm_ops"], name="search_word_by_likeness"),
+        ]
+
+    def __str__(self) -> str:
+        return self.word

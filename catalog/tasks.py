@@ -1,5 +1,7 @@
 """Background work of the catalogue."""
 
+from typing import Any
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -10,3 +12,12 @@ from catalog import services
 def refresh_due() -> int:
     """Carry out what the clock has decided. Safe to run twice, and at the same time."""
     return services.refresh_due(now=timezone.now())
+
+
+@shared_task(name="catalog.invalidate_product")
+def invalidate_product(*, message_id: str, payload: dict[str, Any]) -> None:
+    """Drop cached copies once more, should the process that changed them have died. At least once.
+
+    No inbox: to drop a copy twice costs a read and does no harm.
+    """
+    services.forget_now(product_ids=payload["product_ids"], also=payload["slugs"])

@@ -4,7 +4,13 @@ import gc
 import os
 from pathlib import Path
 
+from gunicorn import util
 from prometheus_client import multiprocess
+
+from shop.http.server_errors import write_problem
+
+# What is refused before Django sees it has the shape of all refusals.
+util.write_error = write_problem
 
 if metrics_folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     Path(metrics_folder).mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,12 @@ def _words(choices: Any) -> list[str]:
 PAYMENT_WORDS = ["pending", *(w for w in _words(Payment.Status) if w not in {"new", "requested"})]
 
 
+# Named here so that the OpenAPI document can name them (ENUM_NAME_OVERRIDES in the settings).
+ORDER_STATUSES = _words(Order.Status)
+REFUND_STATUSES = _words(Refund.Status)
+RETURN_STATUSES = _words(Return.Status)
+
+
 class _TextField(serializers.CharField):
     """A JSON string: a number is not taken for its digits."""
 
@@ -130,7 +136,7 @@ class SandboxOutcomeRequest(RequestSerializer):
 class OrderListQuery(ListQuery):
     """How to narrow a list of orders."""
 
-    status = serializers.ChoiceField(choices=_words(Order.Status), required=False)
+    status = serializers.ChoiceField(choices=ORDER_STATUSES, required=False)
     placed_after = serializers.DateTimeField(required=False)
     q = serializers.CharField(
         max_length=254, required=False, help_text="A number, an e-mail address or a SKU."
@@ -154,7 +160,7 @@ class _RowLineResponse(serializers.Serializer[Any]):
 
 class OrderRowResponse(serializers.Serializer[Any]):
     number = serializers.CharField()
-    status = serializers.ChoiceField(choices=_words(Order.Status))
+    status = serializers.ChoiceField(choices=ORDER_STATUSES)
     payment_status = serializers.ChoiceField(choices=_words(Order.PaymentStatus))
     fulfillment_status = serializers.ChoiceField(choices=_words(Order.FulfillmentStatus))
     placed_at = serializers.DateTimeField()
@@ -233,7 +239,7 @@ class OrderPaymentResponse(serializers.Serializer[Any]):
 
 class OrderRefundResponse(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    status = serializers.ChoiceField(choices=_words(Refund.Status))
+    status = serializers.ChoiceField(choices=REFUND_STATUSES)
     amount = _MoneyResponse()
     reason = serializers.CharField(allow_blank=True)
     created_at = serializers.DateTimeField()
@@ -246,7 +252,7 @@ class OrderReturnLineResponse(serializers.Serializer[Any]):
 
 class OrderReturnResponse(serializers.Serializer[Any]):
     id = serializers.IntegerField()
-    status = serializers.ChoiceField(choices=_words(Return.Status))
+    status = serializers.ChoiceField(choices=RETURN_STATUSES)
     reason = serializers.CharField(allow_blank=True)
     requested_at = serializers.DateTimeField()
     received_at = serializers.DateTimeField(allow_null=True)
@@ -271,7 +277,7 @@ class OrderActionResponse(serializers.Serializer[Any]):
 
 class OrderResponse(serializers.Serializer[Any]):
     number = serializers.CharField()
-    status = serializers.ChoiceField(choices=_words(Order.Status))
+    status = serializers.ChoiceField(choices=ORDER_STATUSES)
     payment_status = serializers.ChoiceField(choices=_words(Order.PaymentStatus))
     fulfillment_status = serializers.ChoiceField(choices=_words(Order.FulfillmentStatus))
     placed_at = serializers.DateTimeField()
@@ -351,5 +357,5 @@ class LookupResponse(serializers.Serializer[Any]):
 
 class SandboxPaymentResponse(serializers.Serializer[Any]):
     order = serializers.CharField(help_text="Its number.")
-    order_status = serializers.ChoiceField(choices=_words(Order.Status))
+    order_status = serializers.ChoiceField(choices=ORDER_STATUSES)
     payment = CheckoutPaymentResponse()

@@ -64,6 +64,22 @@ class UnsupportedMediaType(Refusal):
     title = "This type of body is not read here"
 
 
+class UriTooLong(Refusal):
+    """The request line is longer than the server reads (8,190 bytes)."""
+
+    kind = "uri_too_long"
+    code = "uri_too_long"
+    title = "The address is too long"
+
+
+class HeadersTooLarge(Refusal):
+    """The request has more or longer headers than the server reads."""
+
+    kind = "headers_too_large"
+    code = "headers_too_large"
+    title = "The request headers are too large"
+
+
 class UnknownField(Malformed):
     """The request names a member or parameter that the route does not know."""
 
@@ -84,7 +100,9 @@ STATUS_OF_KIND.update(
     {
         "method_not_allowed": 405,
         "not_acceptable": 406,
+        "uri_too_long": 414,
         "unsupported_media_type": 415,
+        "headers_too_large": 431,
         "internal_error": 500,
     }
 )

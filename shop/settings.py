@@ -258,6 +258,8 @@ if CELERY_BROKER_URL.startswith("amqp"):
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"confirm_publish": True}
     CELERY_TASK_DEFAULT_QUEUE_TYPE = "quorum"
     CELERY_TASK_DEFAULT_EXCHANGE_TYPE = "topic"
+    CELERY_TASK_CREATE_MISSING_QUEUE_TYPE = "quorum"  # all but the default one are "missing"
+    CELERY_TASK_CREATE_MISSING_QUEUE_EXCHANGE_TYPE = "topic"
     CELERY_WORKER_DETECT_QUORUM_QUEUES = True
     CELERY_CONTROL_QUEUE_EXCLUSIVE = True
     CELERY_EVENT_QUEUE_EXCLUSIVE = True
@@ -321,7 +323,8 @@ STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
 MEDIA_URL = "/media/"
 MEDIA_ROOT = env.str("MEDIA_ROOT", default=str(SHOP_HOME / "media"))
 # Without `collectstatic` files are found where the packages keep them: nothing to build locally.
-WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+# A test makes many a client, and each would look for them all anew.
+WHITENOISE_USE_FINDERS = SHOP_ENV == "local"
 WHITENOISE_AUTOREFRESH = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -438,6 +441,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "FindingStateEnum": "inventory.models.ReconciliationFinding.State",
         "TransferStateEnum": "inventory.models.StockTransfer.State",
+        "OrderStatusEnum": "orders.serializers.ORDER_STATUSES",
+        "PaymentAttemptStatusEnum": "orders.serializers.PAYMENT_WORDS",
+        "RefundStatusEnum": "orders.serializers.REFUND_STATUSES",
+        "ReturnStatusEnum": "orders.serializers.RETURN_STATUSES",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -9,7 +9,12 @@ from catalog.services.categories import (
 )
 from catalog.services.drafts import ImageDraft, ProductDraft, UpsertResult, VariantDraft
 from catalog.services.images import attach_image, checked_picture, is_web_address
-from catalog.services.listing import rebuild_listing, refresh_due, refresh_listing
+from catalog.services.listing import (
+    forget_now,
+    rebuild_listing,
+    refresh_due,
+    refresh_listing,
+)
 from catalog.services.prices import (
     PriceDraft,
     in_each_others_way,
@@ -38,6 +43,7 @@ __all__ = [
     "category_was_edited",
     "checked_picture",
     "ensure_category",
+    "forget_now",
     "in_each_others_way",
     "is_web_address",
     "move_category",

@@ -10,6 +10,7 @@ from catalog.models import Product, Variant
 from catalog.services.listing import refresh_listing
 
 CAP = 10  # units; the public is not told of more
+BATCH = 5000  # variants in one round of statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,15 @@ def record_availability(*, levels: Mapping[int, Availability], now: datetime) ->
     """Write down what shoppers may expect of these variants, by variant id.
 
     Joins the caller's transaction. Only what differs is written, and seen after the commit;
-    unknown variants are passed over. Quantities are capped at 10. A number of statements that
-    does not grow.
+    unknown variants are passed over. Quantities are capped at 10. As many statements for 5,000 as
+    for one.
     """
+    ids = sorted(levels)
+    for start in range(0, len(ids), BATCH):
+        _record({pk: levels[pk] for pk in ids[start : start + BATCH]}, now=now)
+
+
+def _record(levels: Mapping[int, Availability], *, now: datetime) -> None:
     # Products first, as every other change of the catalogue does: two that meet then queue up.
     product_ids = sorted(
         set(Variant.objects.filter(pk__in=levels).values_list("product_id", flat=True))

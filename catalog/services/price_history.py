@@ -1,10 +1,12 @@
 """The history of prices, appended wherever a price changes."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from catalog.models import PriceHistory
 from catalog.selectors.prices import edges_between, offer_at, prices_of
+
+BATCH = 10_000  # variants in one statement
 
 
 def append_price_history(
@@ -14,8 +16,16 @@ def append_price_history(
 
     `with_edges` also writes the steps in between, at the moments at which windows began or ended
     since the last row: right only where nobody has changed a price meanwhile. Joins the caller's
-    transaction; three statements whatever the number. Returns how many rows were appended.
+    transaction; three statements for each 10,000 variants. Returns how many rows were appended.
     """
+    ids = list(variant_ids)
+    return sum(
+        _append(ids[start : start + BATCH], now=now, with_edges=with_edges)
+        for start in range(0, len(ids), BATCH)
+    )
+
+
+def _append(variant_ids: Sequence[int], *, now: datetime, with_edges: bool) -> int:
     last = {
         (row.variant_id, row.currency): row
         for row in PriceHistory.objects.filter(variant_id__in=variant_ids)

@@ -13,6 +13,8 @@ from catalog.services.listing import refresh_listing
 from catalog.services.price_history import append_price_history
 from shop.money import LARGEST_MINOR, is_currency
 
+BATCH = 5000  # prices in one round of statements
+
 
 @dataclass(frozen=True, slots=True)
 class PriceDraft:
@@ -35,12 +37,17 @@ def set_prices(*, drafts: Sequence[PriceDraft], now: datetime) -> None:
     """Set these prices: a base price replaces the one before, a scheduled one is added.
 
     A scheduled price with the very window of an earlier one replaces it. Appends the history of
-    what holds now, and is seen by shoppers after the commit. Safe to repeat; a number of
-    statements that does not grow. Unknown variants are passed over.
+    what holds now, and is seen by shoppers after the commit. Safe to repeat; as many statements
+    for 5,000 as for one. Unknown variants are passed over.
 
     Raises InvalidProduct, and PriceWindowOverlaps for two windows with a moment in common.
     """
     _check(drafts)
+    for start in range(0, len(drafts), BATCH):
+        _set_some(drafts[start : start + BATCH], now=now)
+
+
+def _set_some(drafts: Sequence[PriceDraft], *, now: datetime) -> None:
     variants = dict(
         Variant.objects.filter(pk__in={draft.variant_id for draft in drafts}).values_list(
             "pk", "product_id"

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -22,11 +22,13 @@ from catalog.models import (
 )
 from catalog.services.drafts import ProductDraft, UpsertResult, VariantDraft
 from catalog.services.images import Picture, checked_picture, is_web_address, new_image
-from catalog.services.listing import forget_on_commit, refresh_listing
+from catalog.services.listing import forget_on_commit, in_batches, refresh_listing
 from catalog.services.price_history import append_price_history
 from shop.money import LARGEST_MINOR, is_currency
 
-BATCH = 500  # products in one round of statements
+# Products, and variants of them, in one round of statements: a statement takes 65,535 parameters.
+BATCH = 500
+BATCH_VARIANTS = 2000
 _SLUG = re.compile(r"[-\w]{1,255}")
 _LARGEST_GRAMS = 2**31 - 1
 
@@ -49,7 +51,7 @@ def upsert_products(*, drafts: Sequence[ProductDraft], now: datetime) -> list[Up
     Variants and currencies that a draft does not name stay, but a variant becomes inactive when
     the product's options got other names, or another SKU answers them in the same way.
     Joins the caller's transaction. The number of statements does not depend on the number of
-    drafts, up to 500, nor on that of their variants.
+    drafts, up to 500 with 2,000 variants.
 
     Raises InvalidProduct that names every broken rule, SkuTaken, and NotAnImage.
     """
@@ -77,11 +79,7 @@ def upsert_products(*, drafts: Sequence[ProductDraft], now: datetime) -> list[Up
     for picture in pictures.values():
         picture.keep()
     results = []
-    for start in range(0, len(drafts), BATCH):
-        batch = [
-            replace(draft, description_html=sanitised(draft.description_html))
-            for draft in drafts[start : start + BATCH]
-        ]
+    for batch in _batches(drafts):
         try:
             with transaction.atomic():
                 results += _Upsert(batch, pictures, now).run()
@@ -91,6 +89,19 @@ def upsert_products(*, drafts: Sequence[ProductDraft], now: datetime) -> list[Up
             with transaction.atomic():
                 results += _Upsert(batch, pictures, now).run()
     return results
+
+
+def _batches(drafts: Sequence[ProductDraft]) -> Iterator[list[ProductDraft]]:
+    batch: list[ProductDraft] = []
+    variants = 0
+    for draft in drafts:
+        if batch and (len(batch) == BATCH or variants + len(draft.variants) > BATCH_VARIANTS):
+            yield batch
+            batch, variants = [], 0
+        batch.append(replace(draft, description_html=sanitised(draft.description_html)))
+        variants += len(draft.variants)
+    if batch:
+        yield batch
 
 
 @transaction.atomic
@@ -143,13 +154,16 @@ def product_was_edited(*, product_id: int, now: datetime, old_slug: str = "") ->
 @transaction.atomic
 def set_popularity(*, units: Mapping[int, int], now: datetime) -> int:
     """Set how many units were sold lately, by product id. Returns how many products changed."""
-    products = list(Product.objects.filter(pk__in=units).locked())
-    changed = [product for product in products if product.popularity != units[product.pk]]
-    for product in changed:
-        product.popularity = units[product.pk]
-    Product.objects.bulk_update(changed, ["popularity"], batch_size=BATCH)
-    refresh_listing(product_ids=[product.pk for product in changed], now=now)
-    return len(changed)
+    total = 0
+    for ids in in_batches(sorted(units)):
+        products = list(Product.objects.filter(pk__in=ids).only("popularity").locked())
+        changed = [product for product in products if product.popularity != units[product.pk]]
+        for product in changed:
+            product.popularity = units[product.pk]
+        Product.objects.bulk_update(changed, ["popularity"], batch_size=BATCH)
+        refresh_listing(product_ids=[product.pk for product in changed], now=now)
+        total += len(changed)
+    return total
 
 
 def _set_status(product_ids: Sequence[int], status: str, *, now: datetime) -> int:
@@ -451,7 +465,7 @@ class _Upsert:
         if gone:
             ProductOption.objects.filter(pk__in=gone).delete()
         ProductOption.objects.bulk_update(kept, ["values"], batch_size=BATCH)
-        ProductOption.objects.bulk_create(new)
+        ProductOption.objects.bulk_create(new, batch_size=BATCH_VARIANTS)
 
     def _staying_variants(
         self, draft: ProductDraft, known: _Known, *, is_renamed: bool
@@ -503,7 +517,7 @@ class _Upsert:
         if gone:
             ProductImage.objects.filter(pk__in=gone).delete()
         ProductImage.objects.bulk_update(kept, ["alt", "position"], batch_size=BATCH)
-        ProductImage.objects.bulk_create(new)
+        ProductImage.objects.bulk_create(new, batch_size=BATCH_VARIANTS)
 
     def _write_variants(self) -> None:
         new, kept = [], list(self.switched_off)
@@ -531,7 +545,7 @@ class _Upsert:
                 elif _apply(variant, values):
                     kept.append(variant)
                     known.is_changed = True
-        Variant.objects.bulk_create(new)
+        Variant.objects.bulk_create(new, batch_size=BATCH_VARIANTS)
         Variant.objects.bulk_update(kept, _VARIANT_COLUMNS, batch_size=BATCH)
 
     def _write_prices(self) -> list[int]:
@@ -549,7 +563,7 @@ class _Upsert:
                     elif _apply(price, values):
                         kept.append(price)
                         known.is_changed = True
-        Price.objects.bulk_create(new)
+        Price.objects.bulk_create(new, batch_size=BATCH_VARIANTS)
         Price.objects.bulk_update(kept, ["amount_minor", "compare_at_minor"], batch_size=BATCH)
         return sorted({price.variant_id for price in [*new, *kept]})
 

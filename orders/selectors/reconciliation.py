@@ -99,18 +99,25 @@ ORDER_CHECKS: tuple[Check, ...] = (
         "sold_orders_have_their_stock",
         "Each variant of a sold order has left the shelf, or is owed: neither less nor more.",
         """
-        SELECT o.number, coalesce(w.units, 0)::text, coalesce(h.units, 0)::text
+        SELECT o.number, w.units::text, h.units::text
         FROM orders_order o
-        LEFT JOIN LATERAL (
-            SELECT sum(quantity) AS units FROM orders_orderline l
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(quantity), 0) AS units FROM orders_orderline l
             WHERE l.order_id = o.id AND l.kind = 'GOODS' AND l.variant_id IS NOT NULL
-        ) w ON true
-        LEFT JOIN LATERAL (
-            SELECT sum(quantity) AS units FROM inventory_reservation r
+        ) w
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(quantity), 0) AS units FROM inventory_reservation r
             WHERE r.reference IN ('order:' || o.id, 'order:' || o.id || ':again')
               AND r.state IN ('COMMITTED', 'OWED')
-        ) h ON true
-        WHERE o.confirmed_at IS NOT NULL AND w.units IS DISTINCT FROM h.units
+        ) h
+        CROSS JOIN LATERAL (
+            -- What comes back before it was even in is no longer owed.
+            SELECT coalesce(sum(b.quantity), 0) AS units
+            FROM orders_return t JOIN orders_returnline b ON b.return_order_id = t.id
+            WHERE t.order_id = o.id AND t.status = 'RECEIVED'
+        ) b
+        WHERE o.status IN ('CONFIRMED', 'COMPLETED')
+          AND h.units NOT BETWEEN w.units - b.units AND w.units
         """,
     ),
     Check(

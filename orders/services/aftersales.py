@@ -305,6 +305,7 @@ def receive_return(
             reason=reason[:500],
             now=now,
             warehouse=warehouse,
+            reference=order.stock_reference,
             actor_id=actor_id,
         )
     return given_back
@@ -394,4 +395,10 @@ def give_order_stock_back(*, order: Order, cause: str, reason: str, now: datetim
     Joins the caller's transaction, who holds the order's lock. Safe to repeat per `cause`.
     """
     if stock := stock_lines(list(order.lines.all())):
-        return_stock(lines=stock, cause=cause, reason=reason[:500], now=now)
+        return_stock(
+            lines=stock,
+            cause=cause,
+            reason=reason[:500],
+            now=now,
+            reference=order.stock_reference,
+        )

@@ -58,6 +58,7 @@ from orders.services.history_plan import (
     opening_stock,
 )
 from orders.services.paying import record_sale
+from shop.db.retry import retried
 from shop.money import to_minor
 
 SOURCE = "online_retail"
@@ -178,7 +179,8 @@ def _product(article: Article, category_slug: str) -> ProductDraft:
         slug=_slug(article.code),
         title=article.title,
         category_slug=category_slug,
-        is_published=article.price_minor is not None,
+        # Sold here once, which does not say that it still is: whoever runs the shop publishes it.
+        is_published=False,
         variants=[VariantDraft(sku=article.code, prices=prices)],
     )
 
@@ -191,6 +193,7 @@ def _slug(code: str) -> str:
     return f"{slug}-{hashlib.sha256(code.encode()).hexdigest()[:8]}"
 
 
+@retried
 @transaction.atomic(durable=True)
 def receive_opening_stock(*, invoices: Sequence[Invoice], ground: Ground, now: datetime) -> int:
     """Receive the least stock with which these invoices can be replayed in this order.
@@ -248,6 +251,7 @@ def replay_invoice(*, invoice: Invoice, ground: Ground) -> Outcome:
 # Sales -------------------------------------------------------------------------------------------
 
 
+@retried
 @transaction.atomic(durable=True)
 def _replay_sale(invoice: Invoice, ground: Ground) -> Outcome:
     code = country_code(invoice.country)
@@ -298,12 +302,14 @@ def _region_only(invoice: Invoice) -> Postal | None:
 # Cancellations -----------------------------------------------------------------------------------
 
 
+@retried
 @transaction.atomic(durable=True)
 def _replay_cancellation(invoice: Invoice, ground: Ground) -> Outcome:
     reference = reference_of(invoice)
     if Cancellation.objects.filter(external_ref=reference).exists():
         return Outcome.KNOWN
     lines = _matched(invoice, ground)
+    _lock_stock(lines)
     cancellation = Cancellation.objects.create(
         external_ref=reference,
         customer=ground.customers.get(invoice.customer),
@@ -325,6 +331,15 @@ def _replay_cancellation(invoice: Invoice, ground: Ground) -> Outcome:
         else:
             _give_back(cancellation, order, of_order)
     return Outcome.REPLAYED
+
+
+def _lock_stock(lines: Sequence[CancellationLine]) -> None:
+    """Lock all the stock that will change, in the one order.
+
+    Each return locks its own in that order; two returns in one transaction would not.
+    """
+    variant_ids = {line.variant_id for line in lines if line.variant_id is not None}
+    list(Stock.objects.filter(variant__in=variant_ids).locked().values_list("pk"))
 
 
 def _give_back(cancellation: Cancellation, order: Order, lines: Sequence[CancellationLine]) -> None:
@@ -504,6 +519,7 @@ def _refundable(order_ids: set[int]) -> Counter[int]:
 # Write-offs and adjustments ----------------------------------------------------------------------
 
 
+@retried
 @transaction.atomic(durable=True)
 def _replay_write_off(invoice: Invoice, ground: Ground) -> Outcome:
     reference = reference_of(invoice)
@@ -536,6 +552,7 @@ def _replay_write_off(invoice: Invoice, ground: Ground) -> Outcome:
     return Outcome.REPLAYED
 
 
+@retried
 @transaction.atomic(durable=True)
 def _replay_adjustment(invoice: Invoice, ground: Ground) -> Outcome:
     AccountAdjustment.objects.bulk_create(

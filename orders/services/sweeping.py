@@ -1,10 +1,11 @@
 """Finishing what was left: payments nobody settled, holds that ran out, refunds still owed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from inventory.services import release_stock
@@ -23,12 +24,15 @@ from orders.services.paying import (
 from orders.services.states import move_order
 from shop.db.alone import alone
 from shop.db.retry import retried
+from shop.errors import Refusal
 
 BATCH = 100
 NOT_PAID_IN_TIME = "Not paid in time"
 
 _PAYMENTS_LOCK = 7_302_001  # any number, the same for every process, and no other lock's
 _HOLDS_LOCK = 7_302_002
+
+Row = Payment | Refund | Order
 
 log = structlog.get_logger("orders.sweeping")
 
@@ -55,15 +59,13 @@ def sweep_payments(*, now: datetime) -> Sweep:
             .filter(status__in=Payment.OPEN, next_attempt_at__lte=now)
             .order_by("next_attempt_at")[:BATCH]
         )
-        finished = sum(_finish(payment, now=now) for payment in due)
+        finished = sum(_one(_finish, payment, now=now) for payment in due)
         owed = list(
             Refund.objects.filter(
                 status__in=[Refund.Status.NEW, Refund.Status.REQUESTED], next_attempt_at__lte=now
             ).order_by("next_attempt_at")[:BATCH]
         )
-        for refund in owed:
-            refund = execute_refund(refund=refund, now=now)
-            finished += refund.status == Refund.Status.SUCCEEDED
+        finished += sum(_one(_give_back, refund, now=now) for refund in owed)
         return Sweep(looked_at=len(due) + len(owed), finished=finished)
 
 
@@ -83,11 +85,25 @@ def expire_holds(*, now: datetime) -> Sweep:
                 "hold_expires_at"
             )[:BATCH]
         )
-        finished = 0
-        for order in over:
-            if expire_order(order_id=order.pk, now=now):
-                finished += 1
+        finished = sum(_one(_expire, order, now=now) for order in over)
         return Sweep(looked_at=len(over), finished=finished)
+
+
+def _one(finish: Callable[..., bool], row: Row, *, now: datetime) -> bool:
+    """Finish one row; if it cannot be, say so and let the others have their turn."""
+    try:
+        return finish(row, now=now)
+    except (Refusal, DatabaseError) as error:
+        log.error("sweep_failed", row=str(row.pk), error=type(error).__name__)
+        return False
+
+
+def _expire(order: Order, *, now: datetime) -> bool:
+    return expire_order(order_id=order.pk, now=now)
+
+
+def _give_back(refund: Refund, *, now: datetime) -> bool:
+    return execute_refund(refund=refund, now=now).status == Refund.Status.SUCCEEDED
 
 
 def expire_order(*, order_id: int, now: datetime) -> bool:
@@ -138,23 +154,18 @@ def _end_expired(*, order_id: int, now: datetime) -> bool:
 
 def _finish(payment: Payment, *, now: datetime) -> bool:
     """Bring one attempt on by asking the provider; True when it came to an end."""
+    # Before anything that may go wrong: an attempt that always does must not block the others.
+    _ask_later(payment, now=now)
     if payment.order.status != Order.Status.PENDING:
-        if void_payment(payment, now=now):
-            return True
-        _ask_later(payment, why="unreachable", now=now)
-        return False
+        return void_payment(payment, now=now)
     try:
         result = _ask(payment, now=now)
     except ProviderError as error:
-        _ask_later(payment, why=type(error).__name__, now=now)
+        log.warning("provider_away", provider=payment.provider, error=type(error).__name__)
         return False
     if result is None:
-        return True
-    settlement = settle_payment(payment_id=payment.pk, result=result, now=now)
-    if settlement.payment.is_open:
-        _ask_later(settlement.payment, why="", now=now)
         return False
-    return True
+    return not settle_payment(payment_id=payment.pk, result=result, now=now).payment.is_open
 
 
 def _ask(payment: Payment, *, now: datetime) -> PaymentResult | None:
@@ -170,9 +181,8 @@ def _ask(payment: Payment, *, now: datetime) -> PaymentResult | None:
     return provider.find(request) or provider.pay(request)
 
 
-def _ask_later(payment: Payment, *, why: str, now: datetime) -> None:
+def _ask_later(payment: Payment, *, now: datetime) -> None:
     Payment.objects.filter(pk=payment.pk, status__in=Payment.OPEN).update(
         attempts=F("attempts") + 1,
-        failure_code=why,
         next_attempt_at=now + backoff(payment.attempts + 1),
     )

@@ -5,7 +5,9 @@ import os
 import signal
 import socket
 import sys
+import warnings
 from collections.abc import Iterator, MutableMapping, Sequence
+from functools import partial
 from types import FrameType
 
 from shop.embedded.errors import CannotRun
@@ -32,6 +34,10 @@ NEEDS_NO_SERVER = frozenset(
         "-h",
     }
 )
+# These are about migrations, or about the bare server.
+MIGRATES_BY_ITSELF = frozenset(
+    {"dbshell", "doctor", "flush", "migrate", "optimizemigration", "showmigrations", "sqlmigrate"}
+)
 _HELP = {"--help", "-h", "--version"}
 
 _servers_of_up: list[Servers] = []
@@ -43,8 +49,10 @@ def servers_of_up() -> Servers:
 
 
 @contextlib.contextmanager
-def servers_for(arguments: Sequence[str], environ: MutableMapping[str, str]) -> Iterator[None]:
+def servers_for(arguments: Sequence[str], environ: MutableMapping[str, str]) -> Iterator[bool]:
     """Name in `environ` the servers and `SHOP_ENV` that this command line runs with.
+
+    True where servers were started for this one command, so that nobody has migrated yet.
 
     Variables that are set already are left alone; where all addresses are, nothing is started.
     Raises CannotRun with one line for the user.
@@ -61,26 +69,29 @@ def servers_for(arguments: Sequence[str], environ: MutableMapping[str, str]) -> 
         _end_by_exception_on_sigterm()
         with own(home, environ, port=port) as servers:
             _servers_of_up.append(servers)
-            yield
+            yield False
         return
 
     if not missing(environ):
-        environ.setdefault("SHOP_ENV", "production")
-        yield
+        # With servers of its own a laptop's shop has its secrets here; a deployed one never has.
+        environ.setdefault("SHOP_ENV", "local" if home.is_of_a_local_shop else "production")
+        yield False
         return
 
     if environ.get("SHOP_ENV") == "production":
         # Nothing is made up in production: settings name what is missing.
-        yield
+        yield False
         return
 
     environ.setdefault("SHOP_ENV", "local")
     if command in NEEDS_NO_SERVER or asks_for_help:
-        yield
+        # makemigrations would compare with a database, if it had one.
+        warnings.filterwarnings("ignore", "Got an error checking a consistent migration history")
+        yield False
         return
     _end_by_exception_on_sigterm()
-    with borrow_or_own(home, environ):
-        yield
+    with borrow_or_own(home, environ) as is_ours:
+        yield is_ours and command not in MIGRATES_BY_ITSELF
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -89,10 +100,16 @@ def run(arguments: Sequence[str]) -> None:
     Exits with 1 and one line where they cannot be had.
     """
     try:
-        with servers_for(arguments, os.environ):
+        with servers_for(arguments, os.environ) as is_new:
             # Imported when the servers have their names: some of Django reads settings on import.
+            import django  # noqa: PLC0415
             from django.core.management import execute_from_command_line  # noqa: PLC0415
 
+            if is_new:
+                django.setup()
+                from shop.management.migrating import bring_up_to_date  # noqa: PLC0415
+
+                bring_up_to_date(partial(print, file=sys.stderr))
             execute_from_command_line(list(arguments))
     except CannotRun as refusal:
         sys.exit(f"shop: {refusal}")

@@ -49,6 +49,11 @@ class Home:
         return self.path / "logs"
 
     @property
+    def is_of_a_local_shop(self) -> bool:
+        """Whether a laptop's shop has run here: it made up its secrets on its first start."""
+        return (self.path / "secrets.json").exists()
+
+    @property
     def run(self) -> Path:
         """Return the folder of what matters only while the shop runs."""
         return self.path / "run"

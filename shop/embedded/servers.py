@@ -127,8 +127,8 @@ def own(home: Home, environ: MutableMapping[str, str], *, port: int) -> Iterator
 
 
 @contextlib.contextmanager
-def borrow_or_own(home: Home, environ: MutableMapping[str, str]) -> Iterator[None]:
-    """Name servers in `environ` for the time of one command.
+def borrow_or_own(home: Home, environ: MutableMapping[str, str]) -> Iterator[bool]:
+    """Name servers in `environ` for the time of one command; True if they are our own.
 
     Those of the shop that runs on this home, if one does; else embedded ones of our own, which
     are stopped afterwards, when those who borrowed them from us have ended too.
@@ -144,12 +144,12 @@ def borrow_or_own(home: Home, environ: MutableMapping[str, str]) -> Iterator[Non
                 _name(environ, state.environment)
                 if state.port:
                     environ.setdefault("PORT", str(state.port))
-                yield
+                yield False
                 return
         with home.ownership() as is_ours:
             if is_ours:
                 with _running(home, environ, kind="command", port=0):
-                    yield
+                    yield True
                     _retire_when_unused(home)
                 return
         time.sleep(0.05)

@@ -8,6 +8,7 @@ from drf_spectacular.extensions import (
 )
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
+from rest_framework.permissions import AllowAny
 
 _PROBLEM = {
     "type": "object",
@@ -42,7 +43,9 @@ _ANY_ROUTE = {
     "404": "There is nothing here, or it is somebody else's.",
     "405": "This path does not take that method.",
     "406": "The route answers in application/json.",
+    "414": "The address is too long.",
     "429": "Asked too often.",
+    "431": "The request headers are too large.",
     "500": "A bug of ours.",
     "503": "Something that this needs does not answer now.",
 }
@@ -59,6 +62,13 @@ _CONDITIONAL = {"412": "It has changed since you read it."}
 
 class ApiSchema(AutoSchema):
     """Operation ids by path and method, tags by the first word of the path."""
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        """Say that nobody need sign in where `Public` stands: spectacular knows AllowAny alone."""
+        auths: list[dict[str, Any]] = super().get_auth()
+        if any(isinstance(p, AllowAny) for p in self.view.get_permissions()) and {} not in auths:
+            auths.append({})
+        return auths
 
     def get_tags(self) -> list[str]:
         words = [word for word in self.path.removeprefix("/api/v1/").split("/") if word]

@@ -52,7 +52,7 @@ def test_no_answer_is_undocumented(shop_run: ShopRun, identity: str, tmp_path: P
             # It would sign the identity out, and every later answer would be a 401.
             "--exclude-path",
             "/api/v1/auth/logout-all",
-            *(["--header", f"Authorization: {who}"] if who else []),
+            *(["--header", f"Authorization: {who!s}"] if who else []),
         ],
         cwd=tmp_path,
         capture_output=True,

@@ -109,7 +109,7 @@ def reads(shop: RunningShop, rounds: int, seconds: float) -> list[Pair]:
                 [request_bytes("GET", f"/api/v1/products/{MUG}", host, If_None_Match=etag)],
             ),
             ("list of 24", "", 200, [request_bytes("GET", "/api/v1/products?page_size=24", host)]),
-            ("cart of 10", "0.30", 200, [request_bytes("GET", "/api/v1/cart", host, **cart)]),
+            ("cart of 10", "0.30", 200, [request_bytes("GET", "/api/v1/cart", host, b"", **cart)]),
         ]
     ]
 

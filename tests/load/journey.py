@@ -174,7 +174,17 @@ def main() -> int:
 def measure(url: str, users: int, seconds: int) -> int:
     """Let locust loose on `url`; returns 1 where a budget was broken."""
     command = [
-        *(sys.executable, "-m", "locust", "-f", __file__, "--headless", "--only-summary", "--json"),
+        *(
+            sys.executable,
+            "-m",
+            "locust",
+            "-f",
+            __file__,
+            "--headless",
+            "--json",
+            "--loglevel",
+            "ERROR",
+        ),
         *("--host", url, "--users", str(users), "--spawn-rate", str(users)),
         *("--run-time", f"{seconds}s", "Guest", "Customer"),
     ]

@@ -17,7 +17,7 @@ from accounts.models import User
 from cart.services import CartOwner, add_item
 from catalog.models import Variant
 from inventory.models import Stock
-from inventory.services import adjust_stock
+from inventory.services import StockTerms, adjust_stock, set_stock_terms
 from orders.models import Channel, LineKind, Order
 from orders.providers.base import ProviderTimeout
 from orders.providers.sandbox.provider import SandboxProvider
@@ -219,6 +219,12 @@ def adjust(variant: Variant, delta: int) -> None:
     adjust_stock(
         sku=variant.sku, warehouse="main", delta=delta, reason="A test", now=timezone.now()
     )
+
+
+def allow_backorders(variant: Variant, limit: int) -> None:
+    """Let so many units be promised beyond what is on hand, and tell shoppers."""
+    terms = [StockTerms(variant.pk, backorder_limit=limit)]
+    set_stock_terms(terms=terms, warehouse="main", now=timezone.now())
 
 
 def units(variant: Variant) -> tuple[int, int]:

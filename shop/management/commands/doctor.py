@@ -193,7 +193,7 @@ def _broker() -> Finding:
     parts = urlsplit(settings.CELERY_BROKER_URL)
     where = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}"
     try:
-        with current_app.connection_for_write() as link:
+        with current_app.connection_for_write(settings.CELERY_BROKER_URL) as link:
             link.ensure_connection(max_retries=1, interval_start=0, timeout=3)
     except (OperationalError, OSError, redis.RedisError) as error:
         return Finding("broker", "problem", f"{where}: {_first_line(error)}")

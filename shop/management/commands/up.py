@@ -16,12 +16,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 
 from shop.embedded.command_line import servers_of_up
 from shop.embedded.errors import CannotRun
 from shop.embedded.home import PROJECT, Home, write_private
 from shop.embedded.supervisor import Program, Supervisor
+from shop.management.migrating import bring_up_to_date
 
 QUEUES = "critical,default,bulk,webhooks"
 SANDBOX_TOKENS = (
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         home = Home.of(os.environ)
         guard = _guard_port(settings.PORT)
         try:
-            self._bring_up_to_date()
+            bring_up_to_date(self.stdout.write)
             staff = _staff_login(home)
             call_command(
                 "ensure_staff",
@@ -77,12 +77,6 @@ class Command(BaseCommand):
             raise CannotRun(f"The database refuses: {reason[0] if reason else error!r}") from error
         finally:
             guard.close()
-
-    def _bring_up_to_date(self) -> None:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            self.stdout.write("Migrating the database …")
-            call_command("migrate", verbosity=0, interactive=False)
 
     def _load_demo_once(self, home: Home) -> None:
         """Load the demo catalogue, unless this database has had it or SHOP_DEMO=0."""

@@ -205,8 +205,8 @@ def test_availability_takes_the_same_statements_for_any_number(
 ) -> None:
     levels = {make.variant().pk: Availability("in_stock", 50) for _ in range(size)}
 
-    # Expect 8: the 3 looks, the update, 4 for the listing. The other 4 are savepoints.
-    with django_assert_num_queries(12):
+    # Expect 9: the 3 looks, the update, 5 for the listing. The other 4 are savepoints.
+    with django_assert_num_queries(13):
         record_availability(levels=levels, now=NOW)
 
     assert set(Variant.objects.values_list("availability_quantity", flat=True)) == {10}

@@ -232,7 +232,7 @@ def test_takes_the_same_statements_for_any_number_of_prices(
     variants = [make.variant(price=2000) for _ in range(size)]
     bases = [PriceDraft(variant.pk, "GBP", 1900) for variant in variants]
 
-    # Expect 13: whose variants; lock the products; their prices; update; insert; 3 for the
-    # history; count the change; 4 for the listing. The other 4 are two savepoints.
-    with django_assert_num_queries(17):
+    # Expect 14: whose variants; lock the products; their prices; update; insert; 3 for the
+    # history; count the change; 5 for the listing. The other 4 are two savepoints.
+    with django_assert_num_queries(18):
         set_prices(drafts=[*bases, *(sale(variant) for variant in variants)], now=NOW)

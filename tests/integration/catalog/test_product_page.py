@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import transaction
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
@@ -18,7 +19,9 @@ from catalog.services import (
     set_prices,
     upsert_product,
 )
+from catalog.tasks import invalidate_product
 from shop.http.conditional import etag_of
+from shop.models import OutboxMessage
 from tests.integration.catalog.conftest import Committing, Trips
 from tests.make import catalog as make
 
@@ -257,6 +260,20 @@ def test_each_change_is_seen_once_it_is_committed(api: APIClient, committing: Co
         archive_products(product_ids=[product.pk], now=NOW)
     assert api.get(f"/api/v1/products/{product.pk}").status_code == 404
     assert api.get("/api/v1/products/shirt").status_code == 404
+
+
+def test_a_copy_that_outlived_its_writer_is_dropped_by_the_message(api: APIClient) -> None:
+    product = shirt()
+    assert page(api, "shirt")["title"] == "Linen Shirt"
+    with transaction.atomic():  # and then the process dies: nothing is done on commit
+        upsert_product(draft=make.product_draft(slug="shirt", title="Other", variants=[]), now=NOW)
+    assert page(api, "shirt")["title"] == "Linen Shirt"
+
+    message = OutboxMessage.objects.filter(topic="catalog.product_changed").latest("pk")
+    assert message.payload["product_ids"] == [product.pk]
+    invalidate_product(message_id=str(message.pk), payload=message.payload)
+
+    assert api.get("/api/v1/products/shirt").json().get("title") != "Linen Shirt"
 
 
 def test_a_roll_back_leaves_the_copy_alone(

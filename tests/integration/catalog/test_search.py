@@ -61,6 +61,12 @@ def test_words_are_found_wherever_they_stand(api: APIClient, words: str, first: 
     ("words", "first"),
     [
         ("teapto", "teapot"),
+        ("taepot", "teapot"),
+        ("shrt", "shirt"),
+        ("cndle", "candle"),
+        ("stonware taepot", "teapot"),
+        ("stonware xylophone", "teapot"),
+        ("ceramc candl", "candle"),
         ("teapt", "teapot"),
         ("stonware", "teapot"),
         ("stoneware teepot", "teapot"),
@@ -101,3 +107,21 @@ def test_hidden_products_are_not_found(api: APIClient) -> None:
     make.product(slug="secret", title="Zeppelin", status="DRAFT")
 
     assert found(api, "zeppelin") == []
+
+
+def test_a_misspelt_search_ranks_like_the_one_that_was_meant(api: APIClient) -> None:
+    make.product(slug="saucer", title="Saucer", description_html="<p>For a stoneware mug.</p>")
+    make.product(slug="mug", title="Stoneware Mug")
+    make.product(slug="plain", title="Glass Mug")
+
+    assert found(api, "stonware mug") == found(api, "stoneware mug") == ["mug", "saucer"]
+
+
+def test_words_that_never_meet_are_found_apart_once_one_is_misspelt(api: APIClient) -> None:
+    assert set(found(api, "candel jackt")) == {"candle", "jacket", "shirt"}
+
+
+def test_words_of_hidden_products_lead_nowhere(api: APIClient) -> None:
+    make.product(title="Zeppelin", status="DRAFT")
+
+    assert found(api, "zepelin") == []

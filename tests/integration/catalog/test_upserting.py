@@ -332,13 +332,13 @@ def test_takes_the_same_statements_for_any_number_of_drafts(
         for number in range(size)
     ]
 
-    # Expect 15: look at categories, products and SKUs; 5 inserts; 3 for the price history (last
-    # steps, prices, insert); 4 for the listing (lock, write, slugs and variants to forget).
-    # The other 6 are savepoints: of the service, of its batch and of the listing.
-    with django_assert_num_queries(21):
+    # Expect 16: look at categories, products and SKUs; 5 inserts; 3 for the price history (last
+    # steps, prices, insert); 5 for the listing (lock, write, slugs and variants to forget, the
+    # message). The other 6 are savepoints: of the service, of its batch and of the listing.
+    with django_assert_num_queries(22):
         upsert_products(drafts=drafts, now=NOW)
 
-    # Expect 16 when they all change: 6 looks, with options, pictures and prices; 3 updates; the
+    # Expect 17 when they all change: 6 looks, with options, pictures and prices; 3 updates; the
     # price history and the listing as above.
     changed = [
         replace(
@@ -351,7 +351,7 @@ def test_takes_the_same_statements_for_any_number_of_drafts(
         )
         for draft in drafts
     ]
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(23):
         upsert_products(drafts=changed, now=LATER)
 
 
@@ -378,3 +378,20 @@ def test_a_moment_to_come_is_kept_as_it_is() -> None:
 
     row = ProductListing.objects.get()
     assert (row.published_at, row.refresh_at) == (moment, moment)
+
+
+def test_more_than_one_statement_takes_is_written_in_rounds() -> None:
+    drafts = [
+        make.product_draft(
+            options=["Number"],
+            variants=[make.variant_draft(str(number)) for number in range(size)],
+        )
+        for size in (1500, 1500, 4700, 1)
+    ]
+
+    results = upsert_products(drafts=drafts, now=NOW)
+
+    assert [len(result.variant_ids) for result in results] == [1500, 1500, 4700, 1]
+    assert Variant.objects.count() == PriceHistory.objects.count() == 7701
+    again = upsert_products(drafts=drafts, now=LATER)
+    assert {result.outcome for result in again} == {"unchanged"}

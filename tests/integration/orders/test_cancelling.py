@@ -61,6 +61,20 @@ def test_a_paid_order_gives_back_money_and_stock(api: APIClient) -> None:
     assert "goes back" in mail.outbox[0].body
 
 
+def test_a_back_order_that_never_came_in_is_no_longer_owed(api: APIClient) -> None:
+    sold = make.variant(on_hand=1)
+    make.allow_backorders(sold, 5)
+    make.customer(api, (sold, 3))
+    number = make.check_out(api).json()["order"]["number"]
+    assert make.units(sold) == (1, 3)
+
+    status, told = _cancel(api, number)
+
+    assert (status, told["payment_status"]) == (200, "refunded")
+    assert make.units(sold) == (1, 0)
+    _assert_sound()
+
+
 def test_cancelling_twice_gives_back_once(api: APIClient) -> None:
     sold = make.variant(on_hand=5)
     make.customer(api, (sold, 2))

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from catalog.models import Product, Variant
+from catalog.models import Price, Product, Variant
 from inventory.models import Reservation, Stock, StockMovement
 from inventory.selectors import drifted_stock
 from inventory.services import StockLine, reserve_stock
@@ -165,14 +165,15 @@ def test_codes_that_differ_by_case_are_two_articles(tmp_path: Path) -> None:
     assert Product.objects.count() == 2
 
 
-def test_an_article_without_a_price_is_not_offered(tmp_path: Path) -> None:
+def test_articles_stay_off_the_shop_window_until_somebody_puts_them_there(tmp_path: Path) -> None:
     replay(make.file(tmp_path, make.row("1", "22423", 1, "0"), make.row("1", "22424", 1, "9.95")))
-    shown = dict(Product.objects.values_list("variants__sku", "published_at"))
-    assert shown == {"22423": None, "22424": datetime(2011, 2, 1, 10, tzinfo=UTC)}
+    assert set(Product.objects.values_list("status", "published_at")) == {("ACTIVE", None)}
     product = Product.objects.get(variants__sku="22424")
     assert product.title == "THE 22424"
     assert product.category is not None
     assert product.category.name == "Wholesale history"
+    prices = dict(Price.objects.values_list("variant__sku", "amount_minor"))
+    assert prices == {"22424": 995}
 
 
 def test_a_sku_that_the_shop_has_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -377,6 +378,29 @@ def test_what_matches_no_sale_is_credited_alone(tmp_path: Path, row: str) -> Non
         kind=StockMovement.Kind.RECEIPT, cause=f"credit_note:{note.pk}"
     )
     assert receipt.delta_on_hand == 4
+
+
+def test_stock_is_locked_in_one_go_before_any_comes_back(tmp_path: Path) -> None:
+    """Two returns that each lock theirs could deadlock with a sale of both articles."""
+    path = make.file(
+        tmp_path,
+        make.row("1", "22424", 10, customer="7.0", at="2011-02-01 09:00:00"),
+        make.row("2", "22423", 10, customer="7.0", at="2011-02-01 09:30:00"),
+        make.row("C3", "22424", -1, customer="7.0"),
+        make.row("C3", "22423", -1, customer="7.0"),
+    )
+    history = read_history(path)
+    now = history.invoices[0].happened_at
+    ground = prepare_ground(history=history, now=now)
+    receive_opening_stock(invoices=history.invoices, ground=ground, now=now)
+    for sale in history.invoices[:2]:
+        replay_invoice(invoice=sale, ground=ground)
+    with CaptureQueriesContext(connection) as queries:
+        replay_invoice(invoice=history.invoices[2], ground=ground)
+    assert Return.objects.count() == 2
+    of_stock = [q["sql"] for q in queries.captured_queries if '"inventory_stock"' in q["sql"]]
+    assert of_stock[0].endswith(' FOR NO KEY UPDATE OF "inventory_stock"')
+    assert all(str(variant_id) in of_stock[0] for variant_id in ground.variant_ids.values())
 
 
 def test_fees_are_given_back_like_goods_but_without_stock(tmp_path: Path) -> None:

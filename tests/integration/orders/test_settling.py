@@ -231,13 +231,34 @@ def test_only_one_sweep_runs_at_a_time() -> None:
         # A second connection, as another process would have.
         with in_background(lambda: sweep_payments(now=now)) as other:
             inner.append(other.result(timeout=10))
-        return provider_of("sandbox").find(*args)  # type: ignore[arg-type]
+        return None
 
-    with mock.patch("orders.services.sweeping._ask", again), pytest.raises(AttributeError):
-        sweep_payments(now=now)
+    with mock.patch("orders.services.sweeping._ask", again):
+        assert sweep_payments(now=now).looked_at == 1
 
     assert inner[0].looked_at == 0
-    assert sweep_payments(now=now).looked_at == 1  # and the lock was let go
+    later = now + timedelta(minutes=20)
+    assert sweep_payments(now=later).finished == 1  # and the lock was let go
+
+
+def test_one_that_cannot_be_finished_does_not_block_the_others() -> None:
+    sold = make.variant(on_hand=5)
+    bad, good = make.placed((sold, 1)), make.placed((sold, 1))
+    now = make.later(minutes=1)
+
+    def fails(*, payment_id: object, **kwargs: object) -> object:
+        if payment_id == bad.payment.pk:
+            raise TransitionRefused("No.")
+        return settle_payment(payment_id=payment_id, **kwargs)  # type: ignore[arg-type]
+
+    with mock.patch("orders.services.sweeping.settle_payment", fails):
+        swept = sweep_payments(now=now)
+        again = sweep_payments(now=now)
+
+    assert (swept.looked_at, swept.finished) == (2, 1)
+    assert again.looked_at == 0  # it waits for its next turn
+    assert Order.objects.get(pk=good.order.pk).status == "CONFIRMED"
+    assert Order.objects.get(pk=bad.order.pk).status == "PENDING"
 
 
 def test_the_tasks_wake_the_services() -> None:

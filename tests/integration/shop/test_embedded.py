@@ -300,10 +300,27 @@ class TestCommandLine:
                 assert "DATABASE_URL" not in env
         assert not home.path.exists()
 
-    def test_with_every_address_given_it_is_production_unless_told_otherwise(self) -> None:
-        env = {"DATABASE_URL": "postgresql://x/y", "REDIS_URL": "redis://x/0"}
+    def test_with_every_address_given_it_is_production_unless_told_otherwise(
+        self, home: Home
+    ) -> None:
+        env = {
+            "DATABASE_URL": "postgresql://x/y",
+            "REDIS_URL": "redis://x/0",
+            "SHOP_HOME": str(home.path),
+        }
         with servers_for(["manage.py", "migrate"], env):
             assert env["SHOP_ENV"] == "production"
+
+    def test_with_every_address_given_the_home_of_a_local_shop_is_local(self, home: Home) -> None:
+        home.prepare()
+        (home.path / "secrets.json").write_text("{}")
+        env = {
+            "DATABASE_URL": "postgresql://x/y",
+            "REDIS_URL": "redis://x/0",
+            "SHOP_HOME": str(home.path),
+        }
+        with servers_for(["manage.py", "sales_report"], env):
+            assert env["SHOP_ENV"] == "local"
 
     def test_production_gets_nothing_made_up(self, home: Home) -> None:
         env = {"SHOP_ENV": "production", "SHOP_HOME": str(home.path)}
