@@ -439,6 +439,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SORT_OPERATIONS": True,
     "ENUM_NAME_OVERRIDES": {
+        "StateEnum": "catalog.models.AvailabilityState",
         "FindingStateEnum": "inventory.models.ReconciliationFinding.State",
         "TransferStateEnum": "inventory.models.StockTransfer.State",
         "OrderStatusEnum": "orders.serializers.ORDER_STATUSES",
