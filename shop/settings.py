@@ -439,7 +439,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SORT_OPERATIONS": True,
     "ENUM_NAME_OVERRIDES": {
-        "StateEnum": "catalog.models.AvailabilityState",
+        "OutcomeEnum": ["succeed", "fail"],
+        "StockRowOutcomeEnum": ["updated", "unchanged", "failed"],
+        "StateEnum": ["in_stock", "low_stock", "out_of_stock", "backorder"],
         "FindingStateEnum": "inventory.models.ReconciliationFinding.State",
         "TransferStateEnum": "inventory.models.StockTransfer.State",
         "OrderStatusEnum": "orders.serializers.ORDER_STATUSES",
