@@ -324,4 +324,4 @@ def _operation(request: Request) -> str | None:
     key = read_idempotency_key(request)
     if key is None:
         return None
-    return f"{request.path} {key} {dumps(request.data).decode()}"
+    return f"{request._request.path_info} {key} {dumps(request.data).decode()}"

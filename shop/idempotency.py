@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
 from shop.errors import Conflict, Invalid
 from shop.models import IdempotencyKey
@@ -70,38 +71,45 @@ class Claim:
 def claim(scope: Scope, *, now: datetime, resource: str = "") -> Claim:
     """Claim the key inside the caller's transaction, or return what became of it.
 
-    A twin that is inside its transaction at this moment is waited for. Safe to repeat.
+    A twin that is inside its transaction at this moment is waited for, as long as locks are.
+    Safe to repeat.
 
     Raises IdempotencyKeyReused when the request differs, and IdempotencyInProgress when another
-    caller has committed its claim and may still be at work (60 s).
+    caller is still inside its transaction, or has committed its claim and may still be at work
+    (60 s). The caller's transaction is to be rolled back then.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("Claim a key inside a transaction.")
     locked_until = now + timedelta(seconds=LOCK_SECONDS)
     expires_at = now + timedelta(seconds=settings.SHOP_IDEMPOTENCY_SECONDS)
-    with connection.cursor() as cursor:
-        # One statement for the common case; the twin's row is locked, so nobody resumes it twice.
-        cursor.execute(
-            """
-            INSERT INTO shop_idempotencykey AS mine
-                (subject, route, key, request_hash, state, resource,
-                 response_headers, created_at, locked_until, expires_at)
-            VALUES (%s, %s, %s, %s, 'STARTED', %s, '{}', %s, %s, %s)
-            ON CONFLICT (subject, route, key) DO NOTHING
-            RETURNING id
-            """,
-            [
-                scope.subject,
-                scope.route,
-                scope.key,
-                scope.request_hash,
-                resource,
-                now,
-                locked_until,
-                expires_at,
-            ],
-        )
-        row = cursor.fetchone()
+    try:
+        with connection.cursor() as cursor:
+            # One statement for the common case; a twin's row is locked, so nobody resumes it twice.
+            cursor.execute(
+                """
+                INSERT INTO shop_idempotencykey AS mine
+                    (subject, route, key, request_hash, state, resource,
+                     response_headers, created_at, locked_until, expires_at)
+                VALUES (%s, %s, %s, %s, 'STARTED', %s, '{}', %s, %s, %s)
+                ON CONFLICT (subject, route, key) DO NOTHING
+                RETURNING id
+                """,
+                [
+                    scope.subject,
+                    scope.route,
+                    scope.key,
+                    scope.request_hash,
+                    resource,
+                    now,
+                    locked_until,
+                    expires_at,
+                ],
+            )
+            row = cursor.fetchone()
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise IdempotencyInProgress("Send it again in a second.", retry_after=1) from None
+        raise
     if row is not None:
         return Claim(id=row[0], is_new=True, resource=resource, answer=None)
 

@@ -29,6 +29,15 @@ def email_hash(email: str) -> str:
     return hmac.new(key, normal_email(email).encode(), hashlib.sha256).hexdigest()
 
 
+def keyed_digest(purpose: str, content: bytes) -> str:
+    """Return a digest (HMAC-SHA256, hex) that tells contents apart, for one purpose only.
+
+    Who has the digest and not the key can try out no guess: contents may hold passwords.
+    """
+    key = f"{purpose}:{settings.SHOP_EMAIL_HASH_KEY}".encode()
+    return hmac.new(key, content, hashlib.sha256).hexdigest()
+
+
 def last4(number: str) -> str:
     """Return the last four digits of a phone or card number, or an empty string."""
     only_digits = [c for c in number if c.isdigit()]

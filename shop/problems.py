@@ -10,7 +10,7 @@ from django.core.exceptions import (
     SuspiciousOperation,
 )
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django_redis.exceptions import ConnectionInterrupted
 from psycopg import errors as pg
@@ -234,6 +234,8 @@ def refusal_for(error: BaseException) -> Refusal | None:
             return errors.TooMany("Wait a little.", retry_after=seconds)
         case RequestDataTooBig():
             return BodyTooLarge("The body is larger than this route reads.")
+        case UnreadablePostError():
+            return Malformed("The body breaks off.")
         case SuspiciousOperation() | BadRequest() | MultiPartParserError():
             return Malformed("The request cannot be understood.")
         case PoolTimeout():

@@ -16,9 +16,11 @@ from drf_spectacular.views import (
 from shop import problems
 from shop.errors import NotFound
 from shop.http.json import dumps
+from shop.http.methods import read_only
 from shop.observe import probes
 
 
+@read_only
 def problem_types(request: HttpRequest, code: str | None = None) -> HttpResponse:
     """List the problem types, or describe one: where a problem's `type` leads."""
     found = problems.catalogue()
@@ -41,7 +43,7 @@ redoc = csp_update({"worker-src": ["'self'", "blob:"]})(
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", RedirectView.as_view(url="/api/docs"), name="home"),
+    path("", read_only(RedirectView.as_view(url="/api/docs")), name="home"),
     path("api/v1/", include("accounts.urls")),
     path("api/v1/", include("catalog.urls")),
     path("api/v1/", include("cart.urls")),
@@ -60,7 +62,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 if not settings.IS_PRODUCTION:  # in production the web server or blob store does it
     urlpatterns += [
-        re_path(r"^media/(?P<path>.*)$", serve, {"document_root": settings.MEDIA_ROOT}),
+        re_path(r"^media/(?P<path>.*)$", read_only(serve), {"document_root": settings.MEDIA_ROOT}),
     ]
 
 handler400 = "shop.problems.bad_request"

@@ -2,8 +2,12 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+django.setup(set_prefix=False)
 
-application = get_wsgi_application()
+# Its requests read Django's settings, which are there from here on.
+from shop.http.request import ShopHandler  # noqa: E402
+
+application = ShopHandler()

@@ -8,17 +8,28 @@ from contextlib import ExitStack
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from shop.errors import Malformed, Refusal
 from shop.http.json import BodyTooLarge
+from shop.http.request import take_in_chunks
 from shop.observe import metrics
 from shop.observe.timing import QueryClock, cache_clock
-from shop.problems import MEDIA_TYPE, as_http, refusal_for, server_error
+from shop.problems import (
+    MEDIA_TYPE,
+    UnsupportedMediaType,
+    as_http,
+    refusal_for,
+    server_error,
+)
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 _API = "/api/v1/"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_PROBES = frozenset({"/livez", "/readyz", "/metrics"})  # asked by address, under any Host
 
 log = structlog.get_logger("shop.http")
 
@@ -63,11 +74,13 @@ class RequestMiddleware:
         if request.path_info.startswith("/api/") and not response.has_header("Cache-Control"):
             response["Cache-Control"] = "private, no-store"
         route = route_of(request)
-        metrics.requests.labels(request.method, route, response.status_code).inc()
-        metrics.request_seconds.labels(request.method, route).observe(elapsed)
+        # A client may make methods up, and each would be kept as a series of its own for ever.
+        method = request.method if request.method in _METHODS else "other"
+        metrics.requests.labels(method, route, response.status_code).inc()
+        metrics.request_seconds.labels(method, route).observe(elapsed)
         log.info(
             "request",
-            method=request.method,
+            method=method,
             route=route,
             status=response.status_code,
             problem=getattr(response, "problem_code", None),
@@ -76,8 +89,10 @@ class RequestMiddleware:
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
-        if _declared_length(request) > _largest_body(request):
-            return as_http(BodyTooLarge("The body is larger than this route reads."), request)
+        try:
+            _require_readable(request)
+        except Refusal as refusal:
+            return as_http(refusal, request)
         response = self.get_response(request)
         # DRF keeps the problem's own media type only when it is put in by hand.
         if response.status_code >= 400 and hasattr(response, "problem_code"):
@@ -99,6 +114,27 @@ def route_of(request: HttpRequest) -> str:
     """Return the route's template (`api/v1/products/<ref>`), never the path: ids stay out."""
     match = request.resolver_match
     return match.route if match else "unknown"
+
+
+def _require_readable(request: HttpRequest) -> None:
+    """Refuse what no view could read: another shop's host, a packed body, one that is too large."""
+    if request.path_info not in _PROBES:
+        try:
+            request.get_host()
+        except DisallowedHost:
+            raise Malformed("This host is not served here.") from None
+    if request.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
+        raise UnsupportedMediaType(
+            "Bodies are read as they are: send it without a Content-Encoding.",
+            headers={"Accept-Encoding": "identity"},
+        )
+    largest = _largest_body(request)
+    if "HTTP_TRANSFER_ENCODING" in request.META:
+        # Kept in memory, so what is large must tell its length.
+        largest = int(settings.SHOP_MAX_BODY_BYTES)
+        take_in_chunks(request, largest=largest)
+    if _declared_length(request) > largest:
+        raise BodyTooLarge("The body is larger than this route reads.")
 
 
 def _declared_length(request: HttpRequest) -> int:

@@ -22,6 +22,7 @@ from shop.http.client_address import client_address
 from shop.http.json import dumps
 from shop.idempotency import Scope, StoredAnswer
 from shop.observe import metrics
+from shop.privacy import keyed_digest
 from shop.problems import MEDIA_TYPE
 
 _VISIBLE_ASCII = re.compile(r"[\x21-\x7e]{1,255}")
@@ -131,14 +132,17 @@ def principal_of(request: Request) -> str:
         if token := request.headers.get(name):
             return f"{name}:{hashlib.sha256(token.encode()).hexdigest()}"
     seen = f"{client_address(request._request)} {request.headers.get('User-Agent', '')}"
-    return f"nobody:{hashlib.sha256(seen.encode()).hexdigest()}"
+    return f"nobody:{keyed_digest('idempotency.nobody', seen.encode())}"
 
 
 def scope_of(request: Request, key: str) -> Scope:
     """Return the scope of `key`: principal, method and route, with a hash of path and body."""
     match = request._request.resolver_match
     route = match.route if match else request.path
-    digest = hashlib.sha256(request._request.get_full_path().encode())
+    # As the routes see it, so that a trailing slash makes no other request.
+    query = request._request.META.get("QUERY_STRING", "")
+    address = f"{request._request.path_info}?{query}" if query else request._request.path_info
+    parts = [address.encode()]
     if request.content_type and request.content_type.startswith("multipart/"):
         form: list[tuple[str, list[Any]]] = [
             *request._request.POST.lists(),
@@ -147,14 +151,14 @@ def scope_of(request: Request, key: str) -> Scope:
         for name, values in sorted(form, key=itemgetter(0)):
             for value in values:
                 content = b"".join(value.chunks()) if hasattr(value, "chunks") else value.encode()
-                digest.update(name.encode() + b"\0" + content + b"\0")
-    elif isinstance(request.data, dict | list):
-        digest.update(dumps(_sorted(request.data)))
+                parts += [name.encode(), content]
+    else:
+        parts.append(dumps(_sorted(request.data)))
     return Scope(
         subject=principal_of(request),
         route=f"{request.method} {route}",
         key=key,
-        request_hash=digest.hexdigest(),
+        request_hash=keyed_digest("idempotency.request", b"\0".join(parts)),
     )
 
 

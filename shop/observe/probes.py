@@ -13,13 +13,16 @@ from redis.exceptions import RedisError
 from shop import redis
 from shop.errors import NotFound
 from shop.http.json import dumps
+from shop.http.methods import read_only
 
 
+@read_only
 def livez(request: HttpRequest) -> HttpResponse:
     """Answer without asking anybody: a restart helps nobody whose database is away."""
     return _answer({"status": "ok"})
 
 
+@read_only
 def readyz(request: HttpRequest) -> HttpResponse:
     """Name each dependency and its state. 503 only when nothing could be served: no database.
 
@@ -38,6 +41,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     return _answer({"status": status, "checks": checks}, status=200 if is_ready else 503)
 
 
+@read_only
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' text format; hidden unless SHOP_METRICS_PUBLIC says otherwise."""
     if not settings.SHOP_METRICS_PUBLIC:

@@ -1,9 +1,13 @@
+import hashlib
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from rest_framework.test import APIClient
 
 from shop import idempotency
+from shop.http.json import dumps
 from shop.idempotency import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
@@ -14,6 +18,8 @@ from shop.idempotency import (
     discard,
 )
 from shop.models import IdempotencyKey
+from shop.privacy import keyed_digest
+from tests.concurrency import in_background
 
 pytestmark = pytest.mark.django_db
 
@@ -104,3 +110,58 @@ def test_a_key_is_claimed_only_inside_a_transaction() -> None:
         claim(SCOPE, now=NOW)
 
     assert IdempotencyKey.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_twin_that_would_have_to_wait_is_told_to_come_again() -> None:
+    """A claim that is not committed yet cannot be read: the lock on it is all there is to see."""
+    is_claimed, may_end = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with transaction.atomic():
+            claim(SCOPE, now=NOW)
+            is_claimed.set()
+            may_end.wait(10)
+
+    with in_background(first):
+        is_claimed.wait(10)
+        try:
+            with transaction.atomic():
+                with connection.cursor() as cursor:
+                    cursor.execute("SET LOCAL lock_timeout = '100ms'")
+                with pytest.raises(IdempotencyInProgress), transaction.atomic():
+                    claim(SCOPE, now=NOW)
+        finally:
+            may_end.set()
+
+    with transaction.atomic():
+        assert not claim(SCOPE, now=NOW + timedelta(minutes=2)).is_new
+
+
+def test_what_a_request_said_cannot_be_guessed_from_what_is_stored(api: APIClient) -> None:
+    """Passwords are in these bodies: without a key nobody may try them against the digest."""
+    body = {"email": "jane@example.com", "password": "correct horse 9"}
+    api.post("/api/v1/auth/register", body, headers={"Idempotency-Key": "k"})
+
+    row = IdempotencyKey.objects.get()
+
+    said = b"/api/v1/auth/register\0" + dumps(body)
+    assert row.request_hash == keyed_digest("idempotency.request", said)
+    assert row.request_hash != hashlib.sha256(said).hexdigest()
+
+
+def test_a_trailing_slash_is_the_same_request(api: APIClient) -> None:
+    body = {"email": "jane@example.com", "password": "correct horse 9"}
+    first = api.post("/api/v1/auth/register", body, headers={"Idempotency-Key": "k"})
+    again = api.post("/api/v1/auth/register/", body, headers={"Idempotency-Key": "k"})
+
+    assert again.status_code == 202
+    assert again["Idempotent-Replayed"] == "true"
+    assert again.content == first.content
+
+
+def test_bodies_that_are_no_objects_are_told_apart(api: APIClient) -> None:
+    api.post("/api/v1/auth/register", 1, "json", headers={"Idempotency-Key": "k"})
+    other = api.post("/api/v1/auth/register", 2, "json", headers={"Idempotency-Key": "k"})
+
+    assert other.json()["code"] == "idempotency_key_reused"

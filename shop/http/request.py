@@ -1,0 +1,51 @@
+"""A request that is read in one way, whatever its headers ask for."""
+
+import io
+from typing import Any
+
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpRequest
+from django.utils.http import parse_header_parameters
+from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+
+from shop.errors import Malformed
+
+
+class ShopRequest(WSGIRequest):
+    """A request whose text is UTF-8.
+
+    Django decodes paths' parameters and forms by the `charset` of the Content-Type, which may name
+    any codec of Python: some fail on every text, and some make surrogates out of plain letters.
+    """
+
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        self.content_type, self.content_params = parse_header_parameters(
+            meta.get("CONTENT_TYPE", "")
+        )
+
+
+class ShopHandler(WSGIHandler):
+    """Django, with requests of our own."""
+
+    request_class = ShopRequest
+
+
+def take_in_chunks(request: HttpRequest, *, largest: int) -> None:
+    """Read a body that came in chunks, without telling its length, and tell it.
+
+    Django would take such a body for an empty one. One byte more than `largest` is read at most.
+
+    Raises Malformed when the chunks are broken, or are packed in a way that is not read here.
+    """
+    if request.META["HTTP_TRANSFER_ENCODING"].strip().lower() != "chunked":
+        raise Malformed("This transfer coding is not read here.")
+    source, left, pieces = request.META["wsgi.input"], largest + 1, []
+    try:
+        while left > 0 and (piece := source.read(left)):
+            pieces.append(piece)
+            left -= len(piece)
+    except (ParseException, OSError):
+        raise Malformed("The chunks of the body are broken.") from None
+    body = b"".join(pieces)
+    request.META["CONTENT_LENGTH"] = str(len(body))
+    request._stream = io.BytesIO(body)
