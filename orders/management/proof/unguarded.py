@@ -1,22 +1,17 @@
-"""What gunicorn serves in the negative control: this shop with its stock's guard taken out.
+"""Takes the guard out of the stock, for the negative control.
 
-Nothing imports it but the control's own server and process, and it refuses to be loaded anywhere
-else: SHOP_ENV must be local or test, and SHOP_HOME one that is thrown away.
+Importing it changes nothing. Taking the guard out is refused anywhere but in the control: SHOP_ENV
+must be local or test, and SHOP_HOME one that is thrown away.
 """
 
 from django.db import connection
 
 from inventory.services import counters, stock
 from orders.management.proof.control import require_throwaway
-from shop.wsgi import application
-
-__all__ = ["application", "take_out"]
 
 _LOCK_CLAUSE = "FOR NO KEY UPDATE OF s"
 # Between looking and holding: as long as another machine would think about it.
 _LOOK_SLOWLY = "SELECT s.*, pg_sleep(0.02) FROM inventory_stock s"
-
-require_throwaway()
 
 
 def take_out() -> None:
@@ -42,6 +37,3 @@ def take_out() -> None:
             quoted = connection.ops.quote_name(name)
             cursor.execute(f"ALTER TABLE inventory_stock DROP CONSTRAINT IF EXISTS {quoted}")
     connection.close()
-
-
-take_out()
