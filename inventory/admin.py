@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django_countries import countries
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
@@ -20,7 +20,18 @@ from unfold.widgets import (
 )
 
 from inventory import services
-from inventory.models import MOST_UNITS, Reservation, Stock, StockMovement, Warehouse
+from inventory.models import (
+    MOST_UNITS,
+    ReconciliationFinding,
+    ReconciliationRun,
+    Reservation,
+    Stock,
+    StockCount,
+    StockMovement,
+    StockTransfer,
+    StockTransferLine,
+    Warehouse,
+)
 from inventory.selectors import stock_levels
 from shop.errors import Refusal
 
@@ -279,3 +290,74 @@ class StockMovementAdmin(_ReadOnly):
     @admin.display(description="warehouse")
     def place(self, movement: StockMovement) -> str:
         return movement.stock.warehouse.code
+
+
+@admin.register(ReconciliationRun)
+class ReconciliationRunAdmin(_ReadOnly):
+    list_display = ("started_at", "scope", "seconds", "found", "new", "resolved")
+    list_filter = ("scope", "started_at")
+    ordering = ("-id",)
+
+
+@admin.register(ReconciliationFinding)
+class ReconciliationFindingAdmin(_ReadOnly):
+    """Where the books disagree, or did."""
+
+    list_display = (
+        "kind",
+        "reference",
+        "expected",
+        "found",
+        "state",
+        "first_seen_at",
+        "last_seen_at",
+        "resolution",
+    )
+    list_filter = ("state", "scope", "kind")
+    search_fields = ("reference",)
+    search_help_text = "A part of the SKU, or of the order's reference."
+    list_select_related = ("first_run", "last_run")
+    ordering = ("-id",)
+
+
+@admin.register(StockCount)
+class StockCountAdmin(_ReadOnly):
+    list_display = ("counted_at", "sku", "place", "expected", "counted", "variance", "reason")
+    list_filter = ("stock__warehouse", "counted_at")
+    search_fields = ("=stock__variant__sku",)
+    search_help_text = "The whole SKU."
+    list_select_related = ("stock__variant", "stock__warehouse", "movement")
+    ordering = ("-id",)
+
+    @admin.display(description="SKU")
+    def sku(self, count: StockCount) -> str:
+        return count.stock.variant.sku
+
+    @admin.display(description="warehouse")
+    def place(self, count: StockCount) -> str:
+        return count.stock.warehouse.code
+
+
+class _TransferLines(TabularInline):
+    model = StockTransferLine
+    extra = 0
+    fields = ("variant", "sent", "received", "missing")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(StockTransfer)
+class StockTransferAdmin(_ReadOnly):
+    list_display = ("id", "source", "destination", "state", "dispatched_at", "received_at")
+    list_filter = ("state", "source", "destination")
+    list_select_related = ("source", "destination")
+    ordering = ("-id",)
+    inlines = (_TransferLines,)

@@ -45,6 +45,27 @@ class UnknownWarehouse(errors.NotFound):
     title = "No such warehouse"
 
 
+class UnknownTransfer(errors.NotFound):
+    """There is no such transfer."""
+
+    code = "transfer_not_found"
+    title = "No such transfer"
+
+
+class TransferOver(errors.Conflict):
+    """The transfer was received before."""
+
+    code = "transfer_already_received"
+    title = "The transfer has arrived already"
+
+
+class NotInTransfer(errors.Invalid):
+    """More arrived than was sent, or something that was not. Facts: `lines`."""
+
+    code = "not_in_transfer"
+    title = "That was not sent"
+
+
 class UnreadableFile(errors.Malformed):
     """A file to import is not of its format at all. Facts: `line`, `column`."""
 

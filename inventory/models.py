@@ -3,6 +3,7 @@
 Only `inventory.services` writes the numbers.
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -10,6 +11,8 @@ from django.db.models import F, Q
 MOST_UNITS = 1_000_000_000
 # Shoppers are told no more than this many units.
 PUBLIC_CAP = 10
+# The code of the warehouse for what came back and nobody has looked at; it is not active.
+QUARANTINE = "quarantine"
 
 
 class Warehouse(models.Model):
@@ -169,6 +172,11 @@ class StockMovement(models.Model):
         RETURN = "RETURN", "Return"
         ADJUSTMENT = "ADJUSTMENT", "Adjustment"
         WRITE_OFF = "WRITE_OFF", "Write-off"
+        COUNT = "COUNT", "Count"
+        TRANSFER_OUT = "TRANSFER_OUT", "Transfer out"
+        TRANSFER_IN = "TRANSFER_IN", "Transfer in"
+        # A counter was brought back to what the ledger says: the one kind that may change nothing.
+        CORRECTION = "CORRECTION", "Correction"
 
     stock = models.ForeignKey(
         Stock, on_delete=models.PROTECT, related_name="movements", db_index=False
@@ -201,15 +209,230 @@ class StockMovement(models.Model):
                         "RETURN",
                         "ADJUSTMENT",
                         "WRITE_OFF",
+                        "COUNT",
+                        "TRANSFER_OUT",
+                        "TRANSFER_IN",
+                        "CORRECTION",
                     ]
                 ),
                 name="movement_kind_known",
             ),
             models.CheckConstraint(
-                condition=~Q(delta_on_hand=0, delta_reserved=0), name="movement_changes_something"
+                condition=~Q(delta_on_hand=0, delta_reserved=0) | Q(kind="CORRECTION"),
+                name="movement_changes_something",
             ),
             models.CheckConstraint(condition=~Q(cause=""), name="movement_has_a_cause"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.delta_on_hand:+d}/{self.delta_reserved:+d}"
+
+
+class ReconciliationRun(models.Model):
+    """One look at the books of a `scope` (this app's stock, say), and how many faults it saw.
+
+    Written by `inventory.services`; clean runs are forgotten after a month, others are kept.
+    """
+
+    scope = models.CharField(max_length=40)
+    started_at = models.DateTimeField()
+    seconds = models.FloatField(help_text="How long it took.")
+    checks = ArrayField(models.CharField(max_length=60), help_text="What it looked for.")
+    found = models.IntegerField(help_text="Faults that it saw.")
+    new = models.IntegerField(help_text="Those that no run before it saw.")
+    resolved = models.IntegerField(help_text="Those that were open before, and are no more.")
+
+    class Meta:
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(
+                fields=["started_at"], name="reconciliation_clean_by_age", condition=Q(found=0)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class ReconciliationFinding(models.Model):
+    """One place where the books disagree, or did. Seen again, it is the same row.
+
+    `kind` is the name of the check and `reference` the place. One that comes back after it was
+    resolved is a new one. Runs from `first_run` to `last_run` saw it.
+    """
+
+    class State(models.TextChoices):
+        OPEN = "OPEN", "Open"
+        RESOLVED = "RESOLVED", "Resolved"
+
+    scope = models.CharField(max_length=40)
+    kind = models.CharField(max_length=60)
+    reference = models.CharField(max_length=500)
+    expected = models.CharField(max_length=100)
+    found = models.CharField(max_length=100)
+    detail = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolution = models.CharField(max_length=200, blank=True, help_text="How it ended.")
+    first_run = models.ForeignKey(
+        ReconciliationRun, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    last_run = models.ForeignKey(ReconciliationRun, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["scope", "first_run"], name="finding_by_first_run"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["scope", "kind", "reference"],
+                condition=Q(state="OPEN"),
+                name="finding_open_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="OPEN", resolved_at=None)
+                | Q(state="RESOLVED", resolved_at__isnull=False),
+                name="finding_resolved_at_some_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.reference}"
+
+
+class StockCount(models.Model):
+    """Somebody counted what lies there. Append-only; a difference has its row in the ledger."""
+
+    stock = models.ForeignKey(Stock, on_delete=models.PROTECT, related_name="counts")
+    expected = models.IntegerField(help_text="Units that should have been there.")
+    counted = models.IntegerField(help_text="Units that were there.")
+    reason = models.CharField(max_length=500, blank=True)
+    movement = models.ForeignKey(
+        StockMovement,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="The ledger row of the difference, if there was one.",
+    )
+    actor_id = models.BigIntegerField(null=True, blank=True, help_text="The account that did it.")
+    counted_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(condition=Q(counted__gte=0), name="count_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.counted} counted, {self.expected} expected"
+
+    @property
+    def variance(self) -> int:
+        """Units more, or fewer, than expected."""
+        return self.counted - self.expected
+
+
+class StockTransfer(models.Model):
+    """Units on their way from one warehouse to another: in neither, until they are received."""
+
+    class State(models.TextChoices):
+        IN_TRANSIT = "IN_TRANSIT", "In transit"
+        RECEIVED = "RECEIVED", "Received"
+
+    source = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
+    destination = models.ForeignKey(Warehouse, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=State, default=State.IN_TRANSIT)
+    reason = models.CharField(max_length=500, blank=True)
+    note = models.CharField(max_length=500, blank=True, help_text="Of whoever received it.")
+    dispatched_at = models.DateTimeField()
+    dispatched_by = models.BigIntegerField(null=True, blank=True, help_text="An account.")
+    received_at = models.DateTimeField(null=True, blank=True)
+    received_by = models.BigIntegerField(null=True, blank=True, help_text="An account.")
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(source=F("destination")), name="transfer_goes_somewhere"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="IN_TRANSIT", received_at=None)
+                | Q(state="RECEIVED", received_at__isnull=False),
+                name="transfer_received_at_some_time",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"transfer {self.pk}"
+
+
+class StockTransferLine(models.Model):
+    """Units of one variant in a transfer. `received` is empty while they are on their way."""
+
+    transfer = models.ForeignKey(
+        StockTransfer, on_delete=models.PROTECT, related_name="lines", db_index=False
+    )
+    variant = models.ForeignKey(
+        "catalog.Variant", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    sent = models.IntegerField(help_text="Units.")
+    received = models.IntegerField(null=True, blank=True, help_text="Units.")
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["transfer", "variant"], name="transfer_line_once_per_variant"
+            ),
+            models.CheckConstraint(
+                condition=Q(sent__gte=1)
+                & (Q(received=None) | Q(received__gte=0, received__lte=F("sent"))),
+                name="transfer_line_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sent} of {self.variant_id}"
+
+    @property
+    def missing(self) -> int | None:
+        """Units that were sent and did not arrive; None while they are on their way."""
+        return None if self.received is None else self.sent - self.received
+
+
+class StockSubscription(models.Model):
+    """Somebody wants to hear when a variant is available again. Gone once the mail is sent.
+
+    A guest's address is kept for that mail alone; a customer's is looked up when it is sent.
+    """
+
+    variant = models.ForeignKey(
+        "catalog.Variant", on_delete=models.CASCADE, related_name="+", db_index=False
+    )
+    customer = models.ForeignKey(
+        "accounts.User", on_delete=models.CASCADE, null=True, related_name="+"
+    )
+    email = models.EmailField(blank=True, help_text="Of a guest.")
+    email_hash = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, help_text="When its mail was asked for.")
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["variant", "email_hash"],
+                condition=Q(told_at=None),
+                name="subscription_waits_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(customer=None) ^ Q(email=""), name="subscription_has_one_addressee"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"subscription {self.pk}"

@@ -5,3 +5,5 @@ from accounts.permissions import staff
 MaySeeStock = staff("inventory.view_stock")
 MaySeeMovements = staff("inventory.view_stockmovement")
 MayChangeStock = staff("inventory.add_stockmovement")
+MaySeeReconciliation = staff("inventory.view_reconciliationrun")
+MaySeeTransfers = staff("inventory.view_stocktransfer")

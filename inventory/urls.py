@@ -1,12 +1,20 @@
-"""The routes of inventory, all for staff."""
+"""The routes of inventory: for staff, but for subscriptions."""
 
 from django.urls import path
 
-from inventory.views import AdjustmentView, MovementView, ReceiptView, StockView
+from inventory import views
 
 urlpatterns = [
-    path("inventory/stock", StockView.as_view()),
-    path("inventory/adjustments", AdjustmentView.as_view()),
-    path("inventory/receipts", ReceiptView.as_view()),
-    path("inventory/movements", MovementView.as_view()),
+    path("inventory/stock", views.StockView.as_view()),
+    path("inventory/stock/bulk", views.StockBulkView.as_view()),
+    path("inventory/adjustments", views.AdjustmentView.as_view()),
+    path("inventory/counts", views.CountView.as_view()),
+    path("inventory/receipts", views.ReceiptView.as_view()),
+    path("inventory/returns", views.ReturnView.as_view()),
+    path("inventory/transfers", views.TransfersView.as_view()),
+    path("inventory/transfers/<int:transfer_id>", views.TransferView.as_view()),
+    path("inventory/transfers/<int:transfer_id>/receive", views.TransferReceiptView.as_view()),
+    path("inventory/movements", views.MovementView.as_view()),
+    path("inventory/reconciliation", views.ReconciliationView.as_view()),
+    path("inventory/subscriptions", views.SubscriptionView.as_view()),
 ]

@@ -301,6 +301,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "inventory.reconcile": {
+        "task": "inventory.reconcile",
+        "schedule": 300.0,
+        "options": {"expires": 240},
+    },
     "catalog.refresh_due": {
         "task": "catalog.refresh_due",
         "schedule": 30.0,
@@ -444,6 +449,11 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "SORT_OPERATIONS": True,
     "ENUM_NAME_OVERRIDES": {
+        "OutcomeEnum": ["succeed", "fail"],
+        "StockRowOutcomeEnum": ["updated", "unchanged", "failed"],
+        "StateEnum": ["in_stock", "low_stock", "out_of_stock", "backorder"],
+        "FindingStateEnum": "inventory.models.ReconciliationFinding.State",
+        "TransferStateEnum": "inventory.models.StockTransfer.State",
         "OrderStatusEnum": "orders.serializers.ORDER_STATUSES",
         "PaymentAttemptStatusEnum": "orders.serializers.PAYMENT_WORDS",
         "RefundStatusEnum": "orders.serializers.REFUND_STATUSES",

@@ -4,13 +4,22 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Min, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import F, Min, OuterRef, Prefetch, QuerySet, Subquery, Sum
 
 from accounts.models import User
 from catalog.models import AvailabilityState
 from inventory import store
-from inventory.errors import UnknownWarehouse
-from inventory.models import PUBLIC_CAP, Reservation, Stock, StockMovement, Warehouse
+from inventory.errors import UnknownTransfer, UnknownWarehouse
+from inventory.models import (
+    PUBLIC_CAP,
+    Reservation,
+    Stock,
+    StockCount,
+    StockMovement,
+    StockTransfer,
+    StockTransferLine,
+    Warehouse,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +73,30 @@ def shown_to_shoppers(levels: Iterable[Level]) -> Shown:
     return Shown(state.value, max(min(available, PUBLIC_CAP), 0))
 
 
+def levels_of(variant_ids: Collection[int]) -> list[Level]:
+    """Return the stock of these variants in every warehouse, in one query."""
+    return [
+        Level(*row)
+        for row in Stock.objects.filter(variant_id__in=variant_ids).values_list(
+            "id",
+            "variant_id",
+            "warehouse_id",
+            "warehouse__country",
+            "warehouse__priority",
+            "warehouse__is_active",
+            "on_hand",
+            "reserved",
+            "backorder_limit",
+            "low_at",
+        )
+    ]
+
+
 def shown_levels(variant_ids: Collection[int]) -> dict[int, Shown]:
     """Return what shoppers should read now, by variant; without stock, that there is none."""
     levels: dict[int, list[Level]] = {variant_id: [] for variant_id in variant_ids}
-    for row in Stock.objects.filter(variant_id__in=variant_ids).values_list(
-        "id",
-        "variant_id",
-        "warehouse_id",
-        "warehouse__country",
-        "warehouse__priority",
-        "warehouse__is_active",
-        "on_hand",
-        "reserved",
-        "backorder_limit",
-        "low_at",
-    ):
-        levels[row[1]].append(Level(*row))
+    for level in levels_of(variant_ids):
+        levels[level.variant_id].append(level)
     return {variant_id: shown_to_shoppers(found) for variant_id, found in levels.items()}
 
 
@@ -197,4 +214,33 @@ def movements(
         found = found.filter(happened_at__gte=after)
     if before is not None:
         found = found.filter(happened_at__lt=before)
+    return found
+
+
+def counts() -> QuerySet[StockCount]:
+    """Return what was counted, with the variant and the warehouse of each."""
+    return StockCount.objects.select_related("stock__variant", "stock__warehouse")
+
+
+def transfers(
+    *, state: str | None = None, transfer_id: int | None = None
+) -> QuerySet[StockTransfer]:
+    """Return transfers with their lines."""
+    found = StockTransfer.objects.select_related("source", "destination").prefetch_related(
+        Prefetch(
+            "lines", queryset=StockTransferLine.objects.select_related("variant").order_by("id")
+        )
+    )
+    if state is not None:
+        found = found.filter(state=state)
+    if transfer_id is not None:
+        found = found.filter(pk=transfer_id)
+    return found
+
+
+def transfer_of(transfer_id: int) -> StockTransfer:
+    """Return one transfer with its lines. Raises UnknownTransfer."""
+    found = transfers(transfer_id=transfer_id).first()
+    if found is None:
+        raise UnknownTransfer("There is no such transfer.")
     return found

@@ -21,6 +21,7 @@ class Drift:
     check: str
     sku: str
     warehouse: str
+    subject: str  # which counter, row or reservation of that stock
     expected: int
     found: int
     detail: str
@@ -30,8 +31,9 @@ class Drift:
 class Check:
     """A rule that every stock keeps.
 
-    `sql` returns sku, warehouse, expected, found and detail of each breach. It may use the
-    parameters `sku` (null: all) and `overdue` (holds that were to end before it are overdue).
+    `sql` returns sku, warehouse, subject, expected, found and detail of each breach; the first
+    three say which one it is, whenever it is looked for. It may use the parameters `sku` (null:
+    all) and `overdue` (holds that were to end before it are overdue).
     """
 
     name: str
@@ -44,7 +46,7 @@ CHECKS: tuple[Check, ...] = (
         "on_hand_is_ledger_sum",
         "What is on hand is the sum of its ledger.",
         """
-        SELECT v.sku, w.code, coalesce(m.units, 0), s.on_hand, 'sum of the ledger'
+        SELECT v.sku, w.code, 'on hand', coalesce(m.units, 0), s.on_hand, 'sum of the ledger'
         FROM inventory_stock s
         JOIN catalog_variant v ON v.id = s.variant_id
         JOIN inventory_warehouse w ON w.id = s.warehouse_id
@@ -60,7 +62,7 @@ CHECKS: tuple[Check, ...] = (
         "reserved_is_ledger_sum",
         "What is reserved is the sum of its ledger.",
         """
-        SELECT v.sku, w.code, coalesce(m.units, 0), s.reserved, 'sum of the ledger'
+        SELECT v.sku, w.code, 'reserved', coalesce(m.units, 0), s.reserved, 'sum of the ledger'
         FROM inventory_stock s
         JOIN catalog_variant v ON v.id = s.variant_id
         JOIN inventory_warehouse w ON w.id = s.warehouse_id
@@ -76,7 +78,8 @@ CHECKS: tuple[Check, ...] = (
         "reserved_is_open_reservations",
         "What is reserved is what reservations hold or are owed.",
         """
-        SELECT v.sku, w.code, coalesce(r.units, 0), s.reserved, 'sum of open reservations'
+        SELECT v.sku, w.code, 'reserved', coalesce(r.units, 0), s.reserved,
+               'sum of open reservations'
         FROM inventory_stock s
         JOIN catalog_variant v ON v.id = s.variant_id
         JOIN inventory_warehouse w ON w.id = s.warehouse_id
@@ -92,7 +95,7 @@ CHECKS: tuple[Check, ...] = (
         "counters_in_range",
         "Nothing is below zero, and no more is promised than there is or may be owed.",
         """
-        SELECT v.sku, w.code, s.on_hand + s.backorder_limit, s.reserved,
+        SELECT v.sku, w.code, 'reserved', s.on_hand + s.backorder_limit, s.reserved,
                format('on hand %%s, back-order limit %%s', s.on_hand, s.backorder_limit)
         FROM inventory_stock s
         JOIN catalog_variant v ON v.id = s.variant_id
@@ -105,7 +108,8 @@ CHECKS: tuple[Check, ...] = (
         "ledger_chain_unbroken",
         "Each ledger row's balance is that of the row before it, and its own change.",
         """
-        SELECT v.sku, w.code, m.expected, m.found, format('%%s after movement %%s', m.counter, m.id)
+        SELECT v.sku, w.code, format('movement %%s, %%s', m.id, m.counter), m.expected, m.found,
+               format('%%s after movement %%s', m.counter, m.id)
         FROM (
             SELECT c.id, c.stock_id, p.counter, p.expected, p.found
             FROM (
@@ -133,7 +137,8 @@ CHECKS: tuple[Check, ...] = (
         "ledger_ends_at_the_counters",
         "The balance of the last ledger row is what the counters say.",
         """
-        SELECT v.sku, w.code, p.expected, p.found, format('%%s after movement %%s', p.counter, m.id)
+        SELECT v.sku, w.code, p.counter, p.expected, p.found,
+               format('%%s after movement %%s', p.counter, m.id)
         FROM (
             SELECT DISTINCT ON (stock_id) stock_id, id, on_hand_after, reserved_after
             FROM inventory_stockmovement ORDER BY stock_id, id DESC
@@ -152,7 +157,8 @@ CHECKS: tuple[Check, ...] = (
         "reservations_are_in_the_ledger",
         "Each reservation has the ledger rows that its state calls for, and no row lacks one.",
         """
-        SELECT v.sku, w.code, coalesce(r.open, 0), coalesce(m.balance, 0),
+        SELECT v.sku, w.code, coalesce(r.reference, m.cause), coalesce(r.open, 0),
+               coalesce(m.balance, 0),
                format('%%s is %%s', coalesce(r.reference, m.cause), coalesce(r.state, 'unknown'))
         FROM (
             SELECT reference, stock_id, state,
@@ -176,7 +182,7 @@ CHECKS: tuple[Check, ...] = (
         "no_hold_overdue",
         "A hold past its end is given back, or committed, before long.",
         """
-        SELECT v.sku, w.code, 0, r.quantity,
+        SELECT v.sku, w.code, r.reference, 0, r.quantity,
                format('%%s was to end at %%s', r.reference, r.expires_at AT TIME ZONE 'UTC')
         FROM inventory_reservation r
         JOIN inventory_stock s ON s.id = r.stock_id

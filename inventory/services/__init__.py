@@ -13,12 +13,22 @@ from inventory.services.availability import (
     announce_warehouse,
     record_availability,
 )
+from inventory.services.counts import RowResult, StockRow, count_stock, set_stock
 from inventory.services.receipts import (
     ReceiptLine,
     SkuLine,
     receive_skus,
     receive_stock,
     return_stock,
+    take_back,
+)
+from inventory.services.reconciling import (
+    Break,
+    Reconciliation,
+    Repair,
+    reconcile_stock,
+    record_reconciliation,
+    repair_stock,
 )
 from inventory.services.stock import (
     StockLine,
@@ -27,25 +37,42 @@ from inventory.services.stock import (
     release_stock,
     reserve_stock,
 )
+from inventory.services.subscriptions import send_back_in_stock, subscribe_to_stock
+from inventory.services.transfers import dispatch_transfer, receive_transfer
 
 __all__ = [
     "Adjustment",
+    "Break",
     "ReceiptLine",
+    "Reconciliation",
+    "Repair",
+    "RowResult",
     "SkuLine",
     "StockLine",
+    "StockRow",
     "StockTerms",
     "adjust_many",
     "adjust_stock",
     "announce_availability",
     "announce_warehouse",
     "commit_stock",
+    "count_stock",
+    "dispatch_transfer",
     "receive_skus",
     "receive_stock",
+    "receive_transfer",
+    "reconcile_stock",
     "record_availability",
+    "record_reconciliation",
     "refuse_short_lines",
     "release_stock",
+    "repair_stock",
     "reserve_stock",
     "return_stock",
+    "send_back_in_stock",
+    "set_stock",
     "set_stock_terms",
+    "subscribe_to_stock",
+    "take_back",
     "write_off",
 ]

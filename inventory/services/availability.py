@@ -11,6 +11,7 @@ from catalog.models import Product, Variant
 from inventory import store
 from inventory.models import Stock
 from inventory.selectors import shown_levels
+from inventory.services.subscriptions import announce_back_in_stock
 from shop.outbox.services import publish
 
 # A message names no more variants than this.
@@ -43,6 +44,8 @@ def announce_warehouse(*, warehouse_id: int) -> None:
 def record_availability(*, variant_ids: Collection[int], now: datetime) -> None:
     """Write what shoppers are told of these variants to the catalogue, from fresh numbers.
 
+    Whoever waits for one that is available is told, once.
+
     Safe to repeat and to run out of order: it writes what is true when it runs. Joins the caller's
     transaction.
     """
@@ -50,10 +53,14 @@ def record_availability(*, variant_ids: Collection[int], now: datetime) -> None:
     # writes last has also read last. No inbox: doing it again does no harm.
     product_of = dict(Variant.objects.filter(pk__in=variant_ids).values_list("pk", "product_id"))
     list(Product.objects.filter(pk__in=set(product_of.values())).locked().values_list("pk"))
+    shown = shown_levels(product_of.keys())
     catalog.record_availability(
         levels={
-            variant_id: catalog.Availability(state=shown.state, quantity=shown.quantity)
-            for variant_id, shown in shown_levels(product_of.keys()).items()
+            variant_id: catalog.Availability(state=level.state, quantity=level.quantity)
+            for variant_id, level in shown.items()
         },
         now=now,
+    )
+    announce_back_in_stock(
+        variant_ids=[variant_id for variant_id, level in shown.items() if level.quantity], now=now
     )

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 
 from catalog.models import Variant
 from inventory.errors import StockOutOfRange, UnknownSku
-from inventory.models import MOST_UNITS, Reservation, StockMovement
+from inventory.models import MOST_UNITS, QUARANTINE, Reservation, StockMovement, Warehouse
 from inventory.selectors import default_warehouse, warehouse_of
 from inventory.services.counters import Place, already_moved, change_on_hand, locked_places
 from inventory.services.stock import StockLine
@@ -81,10 +82,7 @@ def receive_skus(
     Raises UnknownWarehouse, UnknownSku, StockOutOfRange.
     """
     lines = list(lines)
-    skus = {line.sku for line in lines}
-    variant_of = dict(Variant.objects.filter(sku__in=skus).values_list("sku", "pk"))
-    if unknown := skus - variant_of.keys():
-        raise UnknownSku("Some of these SKUs do not exist.", skus=sorted(unknown))
+    variant_of = variants_of_skus(line.sku for line in lines)
     cause = f"receipt:{reference or uuid.uuid4()}"
     receive_stock(
         lines=[ReceiptLine(variant_of[line.sku], line.quantity) for line in lines],
@@ -143,6 +141,69 @@ def return_stock(
         now=now,
         actor_id=actor_id,
     )
+
+
+@transaction.atomic
+def take_back(
+    *,
+    lines: Iterable[SkuLine],
+    warehouse: str | None,
+    to_quarantine: bool,
+    reference: str | None,
+    reason: str,
+    now: datetime,
+    actor_id: int | None = None,
+) -> list[StockMovement]:
+    """Put units that customers sent back on hand, for sale or in quarantine; return the ledger
+    rows of it.
+
+    Quarantine is a warehouse of its own that is not active, so nothing of it is ever promised or
+    shown; what turns out to be good leaves it by a transfer, what does not by an adjustment. With
+    a `reference` safe to repeat: the rows that were first written are returned. Joins the caller's
+    transaction.
+
+    Raises UnknownWarehouse, UnknownSku, StockOutOfRange.
+    """
+    lines = list(lines)
+    variant_of = variants_of_skus(line.sku for line in lines)
+    if to_quarantine:
+        place = Warehouse.objects.get_or_create(
+            code=QUARANTINE,
+            defaults={
+                "name": "Quarantine",
+                "country": settings.SHOP_COUNTRY,
+                "priority": 30_000,
+                "is_active": False,
+            },
+        )[0]
+    else:
+        place = warehouse_of(warehouse) if warehouse is not None else default_warehouse()
+    cause = f"sent-back:{reference or uuid.uuid4()}"
+    return_stock(
+        lines=[StockLine(variant_of[line.sku], line.quantity) for line in lines],
+        cause=cause,
+        reason=reason,
+        now=now,
+        warehouse=place.code,
+        actor_id=actor_id,
+    )
+    return list(
+        StockMovement.objects.filter(
+            cause=cause,
+            kind=StockMovement.Kind.RETURN,
+            stock__warehouse=place,
+            stock__variant_id__in=variant_of.values(),
+        ).order_by("id")
+    )
+
+
+def variants_of_skus(skus: Iterable[str]) -> dict[str, int]:
+    """Return the variants' ids by SKU. Raises UnknownSku that names all that do not exist."""
+    asked = set(skus)
+    variant_of = dict(Variant.objects.filter(sku__in=asked).values_list("sku", "pk"))
+    if unknown := asked - variant_of.keys():
+        raise UnknownSku("Some of these SKUs do not exist.", skus=sorted(unknown))
+    return variant_of
 
 
 def _counted(quantity: int) -> int:

@@ -13,7 +13,8 @@ from inventory.selectors import Level
 from inventory.services.counters import locked_levels, tell_of_change
 
 # Looks before it locks: when the stock that is there cannot cover the lines, no row comes back and
-# none was waited for. A reference that holds something already is let through to be found.
+# none was waited for. Holds past their end count as there: they can be taken over. A reference
+# that holds something already is let through to be found.
 _LOOK_AND_LOCK = """
 SELECT s.id, s.variant_id, s.warehouse_id, w.country, w.priority, w.is_active,
        s.on_hand, s.reserved, s.backorder_limit, s.low_at
@@ -23,10 +24,18 @@ WHERE s.variant_id = ANY(%(variants)s::bigint[])
     EXISTS (SELECT FROM inventory_reservation r WHERE r.reference = %(reference)s)
     OR NOT EXISTS (
         SELECT FROM unnest(%(variants)s::bigint[], %(quantities)s::bigint[]) AS q(variant_id, units)
-        WHERE q.units > (
-            SELECT coalesce(sum(l.on_hand + l.backorder_limit - l.reserved), 0)
+        CROSS JOIN LATERAL (
+            SELECT q.units - coalesce(sum(l.on_hand + l.backorder_limit - l.reserved), 0) AS units
             FROM inventory_stock l JOIN inventory_warehouse p ON p.id = l.warehouse_id
             WHERE l.variant_id = q.variant_id AND p.is_active
+        ) missing
+        WHERE missing.units > 0 AND missing.units > (
+            SELECT coalesce(sum(r.quantity), 0)
+            FROM inventory_reservation r
+            JOIN inventory_stock l ON l.id = r.stock_id
+            JOIN inventory_warehouse p ON p.id = l.warehouse_id
+            WHERE l.variant_id = q.variant_id AND p.is_active
+              AND r.state = 'HELD' AND r.expires_at <= %(now)s::timestamptz
         )
     )
   )
@@ -65,7 +74,15 @@ SELECT count(*), coalesce(bool_or(state = 'RELEASED'), false) FROM earlier
 
 _ASKED_AGAINST_THERE = """
 SELECT q.variant_id, coalesce(v.sku, ''), q.units,
-       coalesce(sum(s.on_hand + s.backorder_limit - s.reserved) FILTER (WHERE w.is_active), 0),
+       coalesce(sum(s.on_hand + s.backorder_limit - s.reserved) FILTER (WHERE w.is_active), 0)
+       + coalesce((
+           SELECT sum(r.quantity)
+           FROM inventory_reservation r
+           JOIN inventory_stock l ON l.id = r.stock_id
+           JOIN inventory_warehouse p ON p.id = l.warehouse_id
+           WHERE l.variant_id = q.variant_id AND p.is_active
+             AND r.state = 'HELD' AND r.expires_at <= %(now)s::timestamptz
+       ), 0),
        EXISTS (SELECT FROM inventory_reservation r WHERE r.reference = %(reference)s),
        EXISTS (
            SELECT FROM inventory_reservation r
@@ -79,8 +96,58 @@ GROUP BY q.variant_id, v.sku, q.units
 ORDER BY q.variant_id
 """
 
+# Units of holds past their end, oldest first and no more than are missing: all that is missing, or
+# nothing. The stock is locked already. A hold that somebody has locked is being committed or
+# released at this moment, by one who wants the stock next: it is passed over, never waited for.
+_TAKE_OVER = """
+WITH short AS (
+    SELECT * FROM unnest(%(variants)s::bigint[], %(missing)s::bigint[]) AS q(variant_id, units)
+), over AS MATERIALIZED (
+    SELECT r.id, r.stock_id, r.reference, r.quantity, r.expires_at, s.variant_id
+    FROM inventory_reservation r
+    JOIN inventory_stock s ON s.id = r.stock_id
+    JOIN inventory_warehouse w ON w.id = s.warehouse_id
+    WHERE s.variant_id = ANY(%(variants)s::bigint[]) AND w.is_active
+      AND r.state = 'HELD' AND r.expires_at <= %(now)s::timestamptz
+    ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
+), queued AS (
+    SELECT o.*, sum(quantity) OVER (PARTITION BY variant_id ORDER BY expires_at, id) - quantity
+           AS before
+    FROM over o
+), taken AS (
+    SELECT u.* FROM queued u JOIN short q USING (variant_id) WHERE u.before < q.units
+), ended AS (
+    UPDATE inventory_reservation r SET state = 'RELEASED'
+    FROM taken t
+    WHERE r.id = t.id
+      AND NOT EXISTS (SELECT FROM inventory_reservation WHERE reference = %(reference)s)
+      AND NOT EXISTS (
+          SELECT FROM short q
+          WHERE q.units > coalesce(
+              (SELECT sum(quantity) FROM taken m WHERE m.variant_id = q.variant_id), 0
+          )
+      )
+    RETURNING r.id, r.stock_id, r.reference, r.quantity
+), changed AS (
+    UPDATE inventory_stock s SET reserved = s.reserved - t.units
+    FROM (SELECT stock_id, sum(quantity) AS units FROM ended GROUP BY stock_id) t
+    WHERE s.id = t.stock_id
+), noted AS (
+    INSERT INTO inventory_stockmovement
+        (stock_id, kind, delta_on_hand, delta_reserved, on_hand_after, reserved_after,
+         reason, cause, actor_id, happened_at)
+    SELECT s.id, 'RELEASE', 0, -e.quantity, s.on_hand,
+           s.reserved - sum(e.quantity) OVER (PARTITION BY s.id ORDER BY e.id),
+           'Taken over after its end', e.reference, NULL, %(now)s::timestamptz
+    FROM ended e JOIN inventory_stock s ON s.id = e.stock_id
+    ORDER BY e.id
+)
+SELECT stock_id, sum(quantity) FROM ended GROUP BY stock_id
+"""
+
 # The holds of the reference are claimed first, so that of a commit and a release that cross one
-# finds nothing left to do; then the stock is locked, in primary-key order like everywhere.
+# finds nothing left to do; then the stock is locked, in primary-key order like everywhere. One hold
+# that was released, or taken over after its end, and none of them is committed.
 _COMMIT = """
 WITH mine AS MATERIALIZED (
     SELECT id, stock_id, quantity, state FROM inventory_reservation
@@ -88,6 +155,7 @@ WITH mine AS MATERIALIZED (
 ), locked AS MATERIALIZED (
     SELECT s.id, s.on_hand FROM inventory_stock s
     WHERE s.id = ANY(ARRAY(SELECT stock_id FROM mine WHERE state = 'HELD'))
+      AND NOT EXISTS (SELECT FROM mine WHERE state = 'RELEASED')
     ORDER BY s.id FOR NO KEY UPDATE
 ), settled AS (
     UPDATE inventory_reservation r
@@ -135,7 +203,7 @@ WITH mine AS MATERIALIZED (
         (stock_id, kind, delta_on_hand, delta_reserved, on_hand_after, reserved_after,
          reason, cause, actor_id, happened_at)
     SELECT id, 'RELEASE', 0, -quantity, on_hand, reserved,
-           '', %(reference)s, NULL, %(now)s::timestamptz
+           %(reason)s, %(reference)s, NULL, %(now)s::timestamptz
     FROM changed ORDER BY id
 )
 SELECT s.id, s.variant_id, s.warehouse_id, w.country, w.priority, w.is_active,
@@ -154,14 +222,14 @@ class StockLine:
     quantity: int  # units, at least 1
 
 
-def refuse_short_lines(*, lines: Iterable[StockLine]) -> None:
+def refuse_short_lines(*, lines: Iterable[StockLine], now: datetime | None = None) -> None:
     """Raise OutOfStock if the stock that is there now cannot cover these lines.
 
-    Reads without a lock, so that refusing costs next to nothing. Saying nothing promises nothing:
-    only `reserve_stock` does.
+    Units of holds that ended before `now` count as there. Reads without a lock, so that refusing
+    costs next to nothing. Saying nothing promises nothing: only `reserve_stock` does.
     """
     if wanted := _summed(lines):
-        _refuse_if_short(wanted, reference="")
+        _refuse_if_short(wanted, reference="", now=now)
 
 
 def reserve_stock(
@@ -174,10 +242,11 @@ def reserve_stock(
 ) -> None:
     """Hold stock for `reference` until it is committed or released: all lines, or none.
 
-    Units are taken from warehouses in `country` first, then from where most is available. Safe to
-    repeat: a reference that already holds stock keeps what it holds, whatever the lines. Joins the
-    caller's transaction and keeps the rows locked until it ends, so call it last. A refusal has
-    written nothing, so the caller's transaction can go on.
+    Units are taken from warehouses in `country` first, then from where most is available. Where
+    they do not suffice, holds that ended before `now` are taken over, oldest first: as many as are
+    needed, and they are released. Safe to repeat: a reference that already holds stock keeps what
+    it holds, whatever the lines. Joins the caller's transaction and keeps the rows locked until it
+    ends, so call it last. A refusal has written nothing, so the caller's transaction can go on.
 
     Raises ReservationOver, and OutOfStock that names every short line.
     """
@@ -185,18 +254,37 @@ def reserve_stock(
     if not wanted:
         return
     with _joined():
-        levels = _look_and_lock(wanted, reference)
-        while (taken := _allocated(wanted, levels, country)) is None:
-            if _refuse_if_short(wanted, reference):
+        levels = _look_and_lock(wanted, reference, now)
+        freed: dict[int, int] = {}
+        taken = _allocated(wanted, levels, country)
+        if taken is None:
+            if _refuse_if_short(wanted, reference=reference, now=now):
                 return
-            # What was missing a moment ago is here now: decide under the lock.
+            # What was missing a moment ago is here now, or can be taken over: decide under the
+            # lock, where nothing changes any more.
             levels = locked_levels(wanted)
+            taken = _allocated(wanted, levels, country)
+        if taken is None:
+            freed = _take_over(wanted, levels, reference=reference, now=now)
+            taken = _allocated(wanted, _released(levels, freed), country)
+        if taken is None:
+            if _refuse_if_short(wanted, reference=reference, now=None):
+                return
+            # Another place for it was opened a moment ago.
+            reserve_stock(
+                lines=[StockLine(variant_id, units) for variant_id, units in wanted.items()],
+                reference=reference,
+                expires_at=expires_at,
+                now=now,
+                country=country,
+            )
+            return
         if _hold(taken, reference=reference, expires_at=expires_at, now=now):
             tell_of_change(
                 levels,
                 [
                     replace(level, reserved=level.reserved + taken.get(level.stock_id, 0))
-                    for level in levels
+                    for level in _released(levels, freed)
                 ],
             )
 
@@ -206,9 +294,10 @@ def commit_stock(*, reference: str, now: datetime) -> None:
 
     Nothing happens for a reference that never held anything. Units that were promised as a
     back-order stay owed until they come in. Joins the caller's transaction. Shoppers notice
-    nothing: what leaves was promised before.
+    nothing: what leaves was promised before. A hold that is past its end and that nobody has taken
+    over is as good as any.
 
-    Raises ReservationOver when the reference was released.
+    Raises ReservationOver when the reference was released, be it of one line: nothing has left.
     """
     with _joined(), connection.cursor() as cursor:
         cursor.execute(_COMMIT, {"reference": reference, "now": now})
@@ -217,14 +306,14 @@ def commit_stock(*, reference: str, now: datetime) -> None:
         raise ReservationOver("Reserve again under a new reference.", reference=reference)
 
 
-def release_stock(*, reference: str, now: datetime) -> None:
+def release_stock(*, reference: str, now: datetime, reason: str = "") -> None:
     """End the promise to `reference`: its held units can be had by others. Safe to repeat.
 
     What was committed stays so. Joins the caller's transaction.
     """
     with _joined():
         with connection.cursor() as cursor:
-            cursor.execute(_RELEASE, {"reference": reference, "now": now})
+            cursor.execute(_RELEASE, {"reference": reference, "now": now, "reason": reason})
             rows = cursor.fetchall()
         before = [Level(*row[:10]) for row in rows]
         tell_of_change(
@@ -251,7 +340,38 @@ def _summed(lines: Iterable[StockLine]) -> dict[int, int]:
     return dict(sorted(wanted.items()))
 
 
-def _look_and_lock(wanted: Mapping[int, int], reference: str) -> list[Level]:
+def _take_over(
+    wanted: Mapping[int, int], levels: Sequence[Level], *, reference: str, now: datetime
+) -> dict[int, int]:
+    """Release what is missing of holds past their end; return the units by stock, or nothing."""
+    available = Counter[int]()
+    for level in levels:
+        available[level.variant_id] += level.available
+    missing = {
+        variant_id: units - available[variant_id]
+        for variant_id, units in wanted.items()
+        if units > available[variant_id]
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TAKE_OVER,
+            {
+                "variants": list(missing),
+                "missing": list(missing.values()),
+                "reference": reference,
+                "now": now,
+            },
+        )
+        return {stock_id: int(units) for stock_id, units in cursor.fetchall()}
+
+
+def _released(levels: Sequence[Level], freed: Mapping[int, int]) -> list[Level]:
+    return [
+        replace(level, reserved=level.reserved - freed.get(level.stock_id, 0)) for level in levels
+    ]
+
+
+def _look_and_lock(wanted: Mapping[int, int], reference: str, now: datetime) -> list[Level]:
     with connection.cursor() as cursor:
         cursor.execute(
             _LOOK_AND_LOCK,
@@ -259,6 +379,7 @@ def _look_and_lock(wanted: Mapping[int, int], reference: str) -> list[Level]:
                 "variants": list(wanted),
                 "quantities": list(wanted.values()),
                 "reference": reference,
+                "now": now,
             },
         )
         return [Level(*row) for row in cursor.fetchall()]
@@ -320,8 +441,10 @@ def _hold(taken: Mapping[int, int], *, reference: str, expires_at: datetime, now
     return not earlier
 
 
-def _refuse_if_short(wanted: Mapping[int, int], reference: str) -> bool:
+def _refuse_if_short(wanted: Mapping[int, int], *, reference: str, now: datetime | None) -> bool:
     """Raise OutOfStock if these lines cannot be covered; True if the reference holds already.
+
+    With `now`, units of holds that ended before it count as there.
 
     Raises ReservationOver when the reference was released.
     """
@@ -332,6 +455,7 @@ def _refuse_if_short(wanted: Mapping[int, int], reference: str) -> bool:
                 "variants": list(wanted),
                 "quantities": list(wanted.values()),
                 "reference": reference,
+                "now": now,
             },
         )
         rows = cursor.fetchall()

@@ -134,7 +134,7 @@ ORDER_CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "only_pending_orders_hold_stock",
-        "Stock is held for pending orders alone, and for each of them.",
+        "Stock is held for pending orders alone, and for each of them until its hold ends.",
         """
         SELECT o.number, CASE o.status WHEN 'PENDING' THEN 'held' ELSE 'not held' END,
                CASE WHEN h.is_held THEN 'held' ELSE 'not held' END
@@ -147,6 +147,7 @@ ORDER_CHECKS: tuple[Check, ...] = (
             ) AS is_held
         ) h
         WHERE (o.status = 'PENDING') <> h.is_held
+          AND (h.is_held OR o.hold_expires_at > %(now)s::timestamptz)
           AND (h.is_held OR EXISTS (
               SELECT FROM orders_orderline l
               WHERE l.order_id = o.id AND l.kind = 'GOODS' AND l.variant_id IS NOT NULL

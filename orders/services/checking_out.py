@@ -131,7 +131,7 @@ def _prepare(
     require_expected(offer, wish.expectation, now=now)
     # A look without a lock: who comes too late should not have to queue to hear it.
     refuse_short_lines(
-        lines=[StockLine(line.variant_id, line.quantity) for line in offer.cart.lines]
+        lines=[StockLine(line.variant_id, line.quantity) for line in offer.cart.lines], now=now
     )
     placed = place_order(
         draft=_draft(wish, offer),

@@ -314,7 +314,9 @@ def _sell(order: Order, *, now: datetime) -> bool:
     try:
         commit_stock(reference=order.stock_reference, now=now)
     except ReservationOver:
-        # Nobody but us releases it, and not while the order is pending: still, never oversell.
+        # Past its end somebody else took it, or a part of it: have it again from what is there.
+        # What is left of the hold goes last, as it is past its end too: the new one takes it over
+        # where it needs to, and so all stock is locked at once, in its order.
         again = f"{order.stock_reference}:again"
         try:
             reserve_stock(
@@ -327,6 +329,7 @@ def _sell(order: Order, *, now: datetime) -> bool:
         except OutOfStock:
             return False
         commit_stock(reference=again, now=now)
+        release_stock(reference=order.stock_reference, now=now)
     return True
 
 

@@ -1,12 +1,11 @@
 """Finishing what was left: payments nobody settled, holds that ran out, refunds still owed."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from inventory.services import release_stock
@@ -23,6 +22,7 @@ from orders.services.paying import (
     settle_payment,
 )
 from orders.services.states import move_order
+from shop.db.alone import alone
 from shop.db.retry import retried
 from shop.errors import Refusal
 
@@ -51,7 +51,7 @@ def sweep_payments(*, now: datetime) -> Sweep:
     Then give back what is owed. One sweep at a time: a second finds the lock taken and does
     nothing. Safe to repeat, and to be killed at any line.
     """
-    with _alone(_PAYMENTS_LOCK) as is_alone:
+    with alone(_PAYMENTS_LOCK) as is_alone:
         if not is_alone:
             return Sweep()
         due = list(
@@ -77,7 +77,7 @@ def expire_holds(*, now: datetime) -> Sweep:
     order ends all the same, and money that shows up later goes back. One at a time, safe to
     repeat.
     """
-    with _alone(_HOLDS_LOCK) as is_alone:
+    with alone(_HOLDS_LOCK) as is_alone:
         if not is_alone:
             return Sweep()
         over = list(
@@ -186,17 +186,3 @@ def _ask_later(payment: Payment, *, now: datetime) -> None:
         attempts=F("attempts") + 1,
         next_attempt_at=now + backoff(payment.attempts + 1),
     )
-
-
-@contextmanager
-def _alone(lock: int) -> Iterator[bool]:
-    """Hold a lock of the whole shop for a while, or find that another process has it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
-        is_mine = bool(cursor.fetchone()[0])
-    try:
-        yield is_mine
-    finally:
-        if is_mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])

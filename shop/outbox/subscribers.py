@@ -10,6 +10,7 @@ SUBSCRIBERS: dict[str, tuple[str, ...]] = {
     "accounts.registered": ("accounts.send_verification",),
     "accounts.registration_repeated": ("accounts.send_registration_notice",),
     "accounts.session_reused": ("accounts.send_session_ended",),
+    "inventory.back_in_stock": ("inventory.send_back_in_stock",),
     "inventory.availability_changed": ("inventory.record_availability",),
     "catalog.product_changed": ("catalog.invalidate_product",),
     "order.confirmed": ("orders.send_confirmation", "orders.empty_cart"),

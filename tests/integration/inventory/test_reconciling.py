@@ -215,6 +215,7 @@ class TestCommand:
             "check": "on_hand_is_ledger_sum",
             "sku": stock.variant.sku,
             "warehouse": "main",
+            "subject": "on hand",
             "expected": 7,
             "found": 9,
             "detail": "sum of the ledger",

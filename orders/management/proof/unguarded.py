@@ -1,0 +1,39 @@
+"""Takes the guard out of the stock, for the negative control.
+
+Importing it changes nothing. Taking the guard out is refused anywhere but in the control: SHOP_ENV
+must be local or test, and SHOP_HOME one that is thrown away.
+"""
+
+from django.db import connection
+
+from inventory.services import counters, stock
+from orders.management.proof.control import require_throwaway
+
+_LOCK_CLAUSE = "FOR NO KEY UPDATE OF s"
+# Between looking and holding: as long as another machine would think about it.
+_LOOK_SLOWLY = "SELECT s.*, pg_sleep(0.02) FROM inventory_stock s"
+
+
+def take_out() -> None:
+    """Let stock be reserved by looking, thinking and writing, as it is done where it is oversold.
+
+    No row is locked before the look, and the database checks nothing. Only for this process and
+    the throwaway database that it is connected to.
+    """
+    require_throwaway()
+    stock._LOOK_AND_LOCK = stock._LOOK_AND_LOCK.replace(_LOCK_CLAUSE, "").replace(
+        "FROM inventory_stock s JOIN",
+        f"FROM ({_LOOK_SLOWLY} WHERE s.variant_id = ANY(%(variants)s::bigint[])) s JOIN",
+    )
+    counters._LOCK = counters._LOCK.replace(_LOCK_CLAUSE, "")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT conname FROM pg_constraint
+            WHERE conrelid = 'inventory_stock'::regclass AND contype = 'c'
+            """
+        )
+        for (name,) in cursor.fetchall():
+            quoted = connection.ops.quote_name(name)
+            cursor.execute(f"ALTER TABLE inventory_stock DROP CONSTRAINT IF EXISTS {quoted}")
+    connection.close()
