@@ -14,8 +14,11 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import cache
+from typing import cast
 
 import structlog
+from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from shop.observe import metrics
@@ -29,8 +32,9 @@ _ABSENT = b"\x00absent"
 
 log = structlog.get_logger("shop.cache")
 
-# KEYS[1] the hash; ARGV: field, lease token, lease ms. Returns the value, or false and then
-# whether the lease is ours with the generation to fill under.
+# What a reader runs who has found nothing. KEYS[1] the hash; ARGV: field, lease token, lease ms.
+# Returns the value if there is one by now, or false and then whether the lease is ours with the
+# generation to fill under.
 _READ = """
 local value = redis.call('HGET', KEYS[1], ARGV[1])
 if value then return {value} end
@@ -68,6 +72,12 @@ return 1
 """
 
 
+@cache
+def _script(source: str) -> Script:
+    """Return the script, which is sent by its digest and only once to each server by its text."""
+    return cache_client().register_script(source)
+
+
 class AsideCache:
     """A cache of bytes by key, for one kind of thing in one schema version.
 
@@ -93,7 +103,15 @@ class AsideCache:
         token = secrets.token_hex(8)
         while True:
             try:
-                found = cache_client().eval(_READ, 1, name, self._field, token, LEASE_MS)
+                # Nearly always it is there, and a plain read is cheaper than a script.
+                value = cast(bytes | None, cache_client().hget(name, self._field))
+                found = (
+                    [value]
+                    if value is not None
+                    else _script(_READ)(
+                        keys=[name], args=[self._field, token, LEASE_MS], client=cache_client()
+                    )
+                )
             except RedisError as error:
                 self._note("error")
                 log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
@@ -162,7 +180,7 @@ class AsideCache:
         try:
             pipe = cache_client().pipeline(transaction=False)
             for key in dict.fromkeys(keys):
-                pipe.eval(_DROP, 1, self._key(key), secrets.token_hex(8))
+                _script(_DROP)(keys=[self._key(key)], args=[secrets.token_hex(8)], client=pipe)
             pipe.execute()
         except RedisError as error:
             log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
@@ -175,8 +193,10 @@ class AsideCache:
     def _store(self, name: str, *, generation: bytes, value: bytes | None) -> None:
         stored = _ABSENT if value is None else value
         try:
-            cache_client().eval(
-                _FILL, 1, name, self._field, generation, stored, self._seconds(value)
+            _script(_FILL)(
+                keys=[name],
+                args=[self._field, generation, stored, self._seconds(value)],
+                client=cache_client(),
             )
         except RedisError as error:
             log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
@@ -190,8 +210,11 @@ class AsideCache:
                 value = loaded.get(key)
                 stored = _ABSENT if value is None else value
                 seconds = self._seconds(value)
-                name = self._key(key)
-                pipe.eval(_FILL, 1, name, self._field, generation, stored, seconds)
+                _script(_FILL)(
+                    keys=[self._key(key)],
+                    args=[self._field, generation, stored, seconds],
+                    client=pipe,
+                )
             pipe.execute()
         except RedisError as error:
             log.warning("cache_unavailable", name=self._name, error=type(error).__name__)

@@ -1,7 +1,8 @@
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import pytest
+from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shop.cache.aside import AsideCache
@@ -119,3 +120,40 @@ def test_redis_being_away_is_a_miss(monkeypatch: pytest.MonkeyPatch) -> None:
     assert CACHE.get(1, Source(b"mug")) == b"mug"
     assert CACHE.get_many([1], lambda keys: {1: b"mug"}) == {1: b"mug"}
     CACHE.invalidate([1])
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What went to Redis, as it went."""
+    packets: list[bytes] = []
+    original = Connection.send_packed_command
+
+    def noted(self: Connection, command: Iterable[bytes], check_health: bool = True) -> None:
+        packets.extend(command)
+        original(self, command, check_health)  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(Connection, "send_packed_command", noted)
+    return packets
+
+
+def test_scripts_are_sent_by_their_digest(sent: list[bytes]) -> None:
+    CACHE.get(1, Source(b"mug"))
+    CACHE.invalidate([1])
+    sent.clear()
+
+    assert CACHE.get(1, Source(b"jug")) == b"jug"
+    CACHE.invalidate([1, 2])
+    assert CACHE.get_many([1, 2], lambda keys: {1: b"urn"}) == {1: b"urn"}
+
+    assert any(b"EVALSHA" in packet for packet in sent)
+    assert not any(b"redis.call" in packet for packet in sent)
+
+
+def test_a_kept_value_is_read_without_a_script(sent: list[bytes]) -> None:
+    CACHE.get(1, Source(b"mug"))
+    sent.clear()
+
+    CACHE.get(1, Source(b"cup"))
+
+    assert len(sent) == 1
+    assert b"HGET" in sent[0]
