@@ -35,6 +35,8 @@ def test_no_answer_is_undocumented(shop_run: ShopRun, identity: str, tmp_path: P
     fuzzed = subprocess.run(
         [
             str(Path(sys.executable).with_name("schemathesis")),
+            "--config-file",
+            str(Path(__file__).with_name("schemathesis.toml")),
             "run",
             f"{shop_run.url}/api/schema?format=json",
             "--checks",
