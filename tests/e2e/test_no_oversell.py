@@ -5,6 +5,8 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
+
 from shop.embedded.home import PROJECT
 from tests.e2e.conftest import ShopRun
 from tests.shop_process import newcomers_environment
@@ -45,10 +47,9 @@ def test_the_services_alone_are_exact_too(shop_run: ShopRun) -> None:
     assert (report["rounds"][0]["sold"], report["rounds"][0]["refused"]) == (10, 50)
 
 
-def test_without_the_guard_the_proof_finds_the_breach(shop_run: ShopRun) -> None:
-    code, report, trouble = _prove(
-        shop_run, *_size(5, 40, 2), "--via", "services", "--without-guard"
-    )
+@pytest.mark.parametrize("via", ["http", "services"])
+def test_without_the_guard_the_proof_finds_the_breach(shop_run: ShopRun, via: str) -> None:
+    code, report, trouble = _prove(shop_run, *_size(5, 40, 2), f"--via={via}", "--without-guard")
 
     assert code == 1, trouble
     assert report["control_worked"], report

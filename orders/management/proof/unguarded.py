@@ -15,10 +15,10 @@ _LOOK_SLOWLY = "SELECT s.*, pg_sleep(0.02) FROM inventory_stock s"
 
 
 def take_out() -> None:
-    """Let stock be reserved by looking, thinking and writing, as it is done where it is oversold.
+    """Let this process reserve by looking, thinking and writing, as it is done where it oversells.
 
-    No row is locked before the look, and the database checks nothing. Only for this process and
-    the throwaway database that it is connected to.
+    No row is locked before the look. Asks no database anything: gunicorn calls it before it forks,
+    and workers must not share a connection.
     """
     require_throwaway()
     stock._LOOK_AND_LOCK = stock._LOOK_AND_LOCK.replace(_LOCK_CLAUSE, "").replace(
@@ -26,6 +26,11 @@ def take_out() -> None:
         f"FROM ({_LOOK_SLOWLY} WHERE s.variant_id = ANY(%(variants)s::bigint[])) s JOIN",
     )
     counters._LOCK = counters._LOCK.replace(_LOCK_CLAUSE, "")
+
+
+def drop_checks() -> None:
+    """Have the throwaway database that we are connected to check nothing about stock."""
+    require_throwaway()
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -36,4 +41,3 @@ def take_out() -> None:
         for (name,) in cursor.fetchall():
             quoted = connection.ops.quote_name(name)
             cursor.execute(f"ALTER TABLE inventory_stock DROP CONSTRAINT IF EXISTS {quoted}")
-    connection.close()
