@@ -1,6 +1,7 @@
 """Schemathesis against a running shop: what the OpenAPI document says is what it does.
 
-`FUZZ_EXAMPLES=100 make fuzz` is the long form; the suite runs a shorter one.
+`make fuzz` runs it, at 100 examples an operation: random input has no place among the tests that
+decide whether a change lands.
 """
 
 import os
@@ -13,14 +14,17 @@ import pytest
 from tests.e2e.client import Shopper
 from tests.e2e.conftest import ShopRun
 
-EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "10")
+EXAMPLES = os.environ.get("FUZZ_EXAMPLES", "")
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance,negative_data_rejection,"
     "unsupported_method,use_after_free,ensure_resource_availability,ignored_auth"
 )
 
-pytestmark = pytest.mark.timeout(3600)
+pytestmark = [
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(not EXAMPLES, reason="`make fuzz` runs it, or FUZZ_EXAMPLES=n"),
+]
 
 
 @pytest.mark.parametrize("identity", ["nobody", "customer", "staff"])
@@ -45,8 +49,9 @@ def test_no_answer_is_undocumented(shop_run: ShopRun, identity: str, tmp_path: P
             EXAMPLES,
             "--phases",
             "examples,coverage,fuzzing",
+            # One: in threads of CPython 3.11 the generator's own parsing now and then fails.
             "--workers",
-            "2",
+            "1",
             "--request-timeout",
             "20",
             "--warnings",
