@@ -12,7 +12,7 @@ from tests.e2e.conftest import ShopRun
 
 ROUNDS = int(os.environ.get("LAST_UNIT_ROUNDS", "5"))
 BUYERS = 50
-SKU = "MUG-STONE-BLUE"
+SKU = "MUG-STONE-MOSS"  # not the one that the other journeys buy
 
 pytestmark = pytest.mark.timeout(3600)
 
