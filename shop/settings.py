@@ -281,13 +281,15 @@ else:
         "socket_connect_timeout": 2,
         "global_keyprefix": env.str("SHOP_BROKER_PREFIX", default="shop:"),
     }
+# The first pattern that fits counts: mails before the rest of their app.
 CELERY_TASK_ROUTES = {
+    "orders.send_*": {"queue": "default"},
+    "inventory.send_*": {"queue": "default"},
     "orders.*": {"queue": "critical"},
     "inventory.*": {"queue": "critical"},
     "shop.*": {"queue": "default"},
     "catalog.*": {"queue": "default"},
     "accounts.*": {"queue": "default"},
-    "orders.send_*": {"queue": "default"},
 }
 # `expires`: what beat asked for while the workers were away is not done many times over.
 CELERY_BEAT_SCHEDULE = {

@@ -1,0 +1,17 @@
+import pytest
+from celery import current_app
+
+
+@pytest.mark.parametrize(
+    ("task", "queue"),
+    [
+        ("orders.send_confirmation", "default"),
+        ("orders.sweep_payments", "critical"),
+        ("inventory.record_availability", "critical"),
+        ("catalog.refresh_due", "default"),
+    ],
+)
+def test_a_mail_does_not_stand_before_money(task: str, queue: str) -> None:
+    routed = current_app.amqp.router.route({}, task)
+
+    assert routed["queue"].name == queue
