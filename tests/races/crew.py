@@ -5,11 +5,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import connections
-
-R = TypeVar("R")
 
 
 class Crew:
@@ -33,11 +31,11 @@ class Crew:
 
     def race(
         self,
-        calls: Sequence[Callable[[], R]],
+        calls: Sequence[Callable[[], Any]],
         *,
         delays: Sequence[float] = (),
         timeout_seconds: float = 120,
-    ) -> list[R | BaseException]:
+    ) -> list[Any]:
         """Run all calls, the first ones from one moment on; return what each returned or raised.
 
         `delays` are the seconds that a call waits after that moment. With more calls than threads
@@ -47,7 +45,7 @@ class Crew:
         barrier = threading.Barrier(first)
         waits = [*delays, *[0.0] * (len(calls) - len(delays))]
 
-        def started(call: Callable[[], R], delay: float, number: int) -> R:
+        def started(call: Callable[[], Any], delay: float, number: int) -> Any:
             if number < first:
                 barrier.wait(timeout=timeout_seconds)
             if delay > 0:
@@ -58,7 +56,7 @@ class Crew:
             self._pool.submit(started, call, delay, number)
             for number, (call, delay) in enumerate(zip(calls, waits, strict=True))
         ]
-        outcomes: list[R | BaseException] = []
+        outcomes: list[Any] = []
         for future in futures:
             error = future.exception(timeout=timeout_seconds)
             outcomes.append(future.result() if error is None else error)

@@ -65,7 +65,7 @@ def thrown_away() -> Iterator[None]:
 
 @contextmanager
 def _elsewhere() -> Iterator[Any]:
-    with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
+    with connection._nodb_cursor() as cursor:
         yield cursor
 
 

@@ -18,12 +18,7 @@ from orders.models import Order, Payment, SandboxCharge
 from orders.providers.base import Outcome
 from orders.providers.sandbox.provider import SandboxProvider
 from orders.selectors import order_findings, payment_findings
-from orders.selectors.reconciliation import (
-    HOLD_PATIENCE,
-    OPEN_PATIENCE,
-    ORDER_CHECKS,
-    PAYMENT_CHECKS,
-)
+from orders.selectors.reconciliation import ORDER_CHECKS, PAYMENT_CHECKS
 from orders.services import CheckoutAnswer, CheckoutWish, checkout, expire_holds, sweep_payments
 from shop.idempotency import Scope
 
@@ -222,10 +217,14 @@ _AT_LAST = (
 
 
 # The product's own checks, in one statement: a race of many steps asks after each of them.
-_CHECKS = [c for c in (*STOCK_CHECKS, *ORDER_CHECKS, *PAYMENT_CHECKS) if c.name not in TIMELY]
+_CHECKS = [
+    (check.name, check.sql)
+    for check in (*ORDER_CHECKS, *PAYMENT_CHECKS)
+    if check.name not in TIMELY
+] + [(check.name, check.sql) for check in STOCK_CHECKS if check.name not in TIMELY]
 _ALL_CHECKS = " UNION ALL ".join(
-    f"SELECT '{check.name}: ' || found::text FROM ({check.sql}) AS found"  # noqa: S608 — our own
-    for check in _CHECKS
+    f"SELECT '{name}: ' || found::text FROM ({sql}) AS found"  # noqa: S608 — our own
+    for name, sql in _CHECKS
 )
 
 
@@ -233,18 +232,12 @@ def _checked_at_once(now: datetime) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(
             _ALL_CHECKS,
-            {
-                "now": now,
-                "sku": None,
-                "overdue": None,
-                "hold_patience": HOLD_PATIENCE,
-                "open_patience": OPEN_PATIENCE,
-            },
+            {"now": now, "sku": None},
         )
         return [sentence for (sentence,) in cursor.fetchall()]
 
 
-def _asked(questions: Iterable[str], **facts: object) -> list[str]:
+def _asked(questions: Iterable[str], **facts: datetime) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(questions), facts or None)
         return [sentence for (sentence,) in cursor.fetchall()]

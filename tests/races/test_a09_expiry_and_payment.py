@@ -47,7 +47,7 @@ class Timing:
     def any(cls, chance: random.Random) -> "Timing":
         edges = [chance.uniform(-EDGE_MS, EDGE_MS) for _ in range(3)]
         later = [chance.uniform(0, 2 * EDGE_MS) for _ in range(3)]
-        return cls(*edges, delays=(later[0], later[1], later[2]))
+        return cls(edges[0], edges[1], edges[2], delays=(later[0], later[1], later[2]))
 
 
 def units_sold(sold: Variant) -> int:

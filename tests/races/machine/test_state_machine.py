@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -229,19 +230,20 @@ class Shop(RuleBasedStateMachine):
     def refund(self, which: int, amount: int, away: bool) -> None:
         sale = self._one([sale for sale in self.model.sales if sale.captured], which)
         self._tick()
-        give = {
-            "order": Order.objects.get(number=self._number(sale)),
-            "amount_minor": amount,
-            "reason": "",
-            "reference": f"test:{self.now.timestamp()}",
-            "now": self.now,
-        }
+        give = partial(
+            refund_order,
+            order=Order.objects.get(number=self._number(sale)),
+            amount_minor=amount,
+            reason="",
+            reference=f"test:{self.now.timestamp()}",
+            now=self.now,
+        )
         with self._provider_away() if away else ExitStack():
             if not self.model.refund(sale, amount):
                 with pytest.raises(RefundTooLarge):
-                    refund_order(**give)
+                    give()
                 return
-            execute_refund(refund=refund_order(**give), now=self.now)
+            execute_refund(refund=give(), now=self.now)
 
     @rule(which=any_of_them, units=few)
     def receive(self, which: int, units: int) -> None:
@@ -293,13 +295,19 @@ class Shop(RuleBasedStateMachine):
             for shelf in self.model.shelves.shelves
             if shelf.variant_id == start.variant_id and shelf is not start
         )
-        way = {"source": start.warehouse, "destination": end.warehouse}
-        lines = [SkuLine(self._sku(start), units)]
+        send = partial(
+            dispatch_transfer,
+            lines=[SkuLine(self._sku(start), units)],
+            source=start.warehouse,
+            destination=end.warehouse,
+            reason="",
+            now=self.now,
+        )
         if not self.model.shelves.may_travel(start, units):
             with pytest.raises(StockBelowReserved):
-                dispatch_transfer(lines=lines, reason="", now=self.now, **way)
+                send()
             return
-        sent = dispatch_transfer(lines=lines, reason="", now=self.now, **way)
+        sent = send()
         self.model.shelves.put(start, -units)
         self.transfers.append((sent.pk, end, units))
 
@@ -546,8 +554,9 @@ def test_the_shop_does_what_the_model_does(shard: int) -> None:
     examples = EXAMPLES // SHARDS
     Shop.told.clear()
 
-    with reported("A13 state machine", shard=shard, examples=examples, steps=STEPS) as seen:
-        run(examples, first=SEED + shard)
+    first = SEED + shard
+    with reported("A13 state machine", seed=first, examples=examples, steps=STEPS) as seen:
+        run(examples, first=first)
         seen.update({f"× {told}": times for told, times in sorted(Shop.told.items())})
 
 
