@@ -115,7 +115,7 @@ def test_an_order_has_one_version_and_a_buyer_is_told_of_a_change() -> None:
     with Crew(2) as crew, reported("A12 changing price and tax", trials=TRIALS) as seen:
         told = 0
         for number in range(TRIALS):
-            delays = chance.uniform(0, 0.02), chance.uniform(0, 0.02)
+            delays = chance.uniform(0, 0.04), chance.uniform(0, 0.01)
             before = Order.objects.count()
             found = order_and_change(
                 crew, things, number % 2, clients, expects=number % 4 < 2, delays=delays
