@@ -68,8 +68,9 @@ last-unit: $(VENV)/.dev ## Fifty shoppers after one unit, 200 times (ROUNDS=200)
 
 races: $(VENV)/.dev ## Every race with its full figures, into docs/operations/race-runs.md (ARGS="-k a03")
 	@rm -f .races.jsonl
-	@RACES=full RACES_REPORT=$(CURDIR)/.races.jsonl $(BIN)/pytest -q -n $(WORKERS) tests/races \
-	  --timeout 0 $(ARGS)
+	@RACES=full RACES_REPORT=$(CURDIR)/.races.jsonl $(BIN)/pytest -q -n $(WORKERS) \
+	  --dist loadgroup --timeout 0 $(ARGS) \
+	  tests/races tests/e2e/test_no_oversell.py tests/e2e/test_last_unit.py
 	@$(BIN)/python -m tests.races.report .races.jsonl docs/operations/race-runs.md
 
 soak: $(VENV)/.dev ## The state machine for hours, into docs/operations/soak.md (SOAK=2000 STEPS=80)
