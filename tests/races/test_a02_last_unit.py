@@ -18,7 +18,12 @@ from tests.races.figures import figure, reported
 from tests.races.guards import must_show, no_lock_on_stock
 from tests.races.soundness import Clients, breaches, bring_to_rest
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(3600),
+    # One after the other: each has as many connections as it has threads.
+    pytest.mark.xdist_group("many threads"),
+]
 
 ROUNDS = figure(full=200, small=4)
 BUYERS = figure(full=50, small=20)

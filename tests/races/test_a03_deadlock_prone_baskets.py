@@ -23,7 +23,12 @@ from tests.races.figures import dice, figure, reported
 from tests.races.guards import must_show, sql_changed, thrown_away
 from tests.races.soundness import Clients, breaches, bring_to_rest
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(3600)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(3600),
+    # One after the other: each has as many connections as it has threads.
+    pytest.mark.xdist_group("many threads"),
+]
 
 ORDERS = figure(full=2000, small=48)
 THREADS = figure(full=64, small=16)
