@@ -40,6 +40,7 @@ def run(
             deadline=None,
             database=None,
             print_blob=True,
+            report_multiple_bugs=False,
             phases=phases,
             suppress_health_check=list(HealthCheck),
         ),
