@@ -26,8 +26,9 @@ class Taken(NamedTuple):
 # Time is the server's, so that no client's clock can open or close the window. A call counts until
 # the window has passed since it and not a microsecond less: no span of that length, its ends
 # included, holds more than the limit. What lies ahead of the clock was written before the clock was
-# set back, and would count for as long as it was; it is dropped. A refused call writes nothing.
-_TAKE = """
+# set back, and would count for as long as it was; it is dropped. A refused call adds nothing.
+# Because of the first line a server that is full refuses the script, and is not filled further.
+_TAKE = """#!lua
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -42,7 +43,7 @@ if used < limit then
   allowed = 1
 end
 local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]
-return {allowed, limit - used, oldest + window + 1 - now}
+return {allowed, limit - used, oldest + window - now}
 """
 
 
