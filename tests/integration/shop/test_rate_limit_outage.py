@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.test import Client, RequestFactory
+from django.test import Client
 from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
 from shop.embedded.home import Home
 from shop.embedded.valkey import KEEPS, Valkey
-from shop.http.rate_limit.limiter import Decision, check, shared
+from shop.http.rate_limit.limiter import shared
 from shop.http.rate_limit.rates import Rate
 from shop.redis import limiter
+from tests.integration.shop.limits import asked
 from tests.make import accounts as make
 
 pytestmark = pytest.mark.django_db
 
-READ = "/api/v1/products/1"
 TOKEN = "/api/v1/auth/token"
 TIMEOUT_SECONDS = 0.05  # as in production
 
@@ -89,12 +89,6 @@ def broken_redis(request: Any, settings: Any, real_redis: tuple[str, int]) -> It
     }
     yield stub
     stub.close()
-
-
-def asked(path: str = READ, **meta: str) -> Decision:
-    decision = check(RequestFactory().get(path, **meta))
-    assert decision is not None
-    return decision
 
 
 def fallbacks() -> float:
