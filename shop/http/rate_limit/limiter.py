@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from shop.breaker import Breaker
 from shop.errors import TooMany
 from shop.http.rate_limit.clients import client_of
-from shop.http.rate_limit.policies import Policy, policy_of
+from shop.http.rate_limit.policies import Policy, names, policy_of
 from shop.http.rate_limit.routes import limited_route
 from shop.http.rate_limit.windows import LocalWindows, Taken, take_shared
 from shop.observe import metrics
@@ -20,6 +20,10 @@ from shop.observe import metrics
 TOLD_EVERY_SECONDS = 60.0  # a limiter that is away is one line a minute in the log, not one a call
 
 log = structlog.get_logger("shop.limiter")
+
+# There from the start: an alert on a rate does not see a series begin.
+for _name in names():
+    metrics.rate_limit_fallbacks.labels(_name)
 
 
 @dataclass(frozen=True, slots=True)

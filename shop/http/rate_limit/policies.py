@@ -72,6 +72,11 @@ def routes_with_rules() -> frozenset[str]:
     return frozenset(_RULES) - {PREFLIGHT}
 
 
+def names() -> frozenset[str]:
+    """Return the names of all policies."""
+    return frozenset(rule.name for rule in (_DEFAULT, *_RULES.values()))
+
+
 @lru_cache(maxsize=512)
 def policy_of(route: str, default: Rate, workers: int) -> Policy:
     """Return the limit of `route`, by the shop's `default`, which `workers` processes share."""
