@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_RATE = re.compile(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,3})?([smhd])")
+_RATE = re.compile(r"([1-9][0-9]{0,8})/([1-9][0-9]{0,3})?([smhd])")
 
 
 class Rate(NamedTuple):

