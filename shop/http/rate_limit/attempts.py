@@ -45,8 +45,7 @@ def _usage(request: HttpRequest, group: str, key: str, rate: str, *, is_counted:
     Guessing does not become free then, and nobody is locked out for want of a counter. A request
     that has already waited for Redis in vain does not wait again.
     """
-    decision = getattr(request, "rate_limit", None)
-    if not (decision and decision.is_local) and shared.breaker.may_call():
+    if not getattr(request, "is_counted_locally", False) and shared.breaker.may_call():
         try:
             usage = get_usage(  # type: ignore[no-untyped-call]
                 request,
@@ -57,6 +56,7 @@ def _usage(request: HttpRequest, group: str, key: str, rate: str, *, is_counted:
             )
         except (RedisError, ConnectionInterrupted) as error:
             shared.note_failure(error)
+            request.is_counted_locally = True  # type: ignore[attr-defined]
         else:
             shared.note_success()
             if usage is None:  # django-ratelimit is switched off by settings

@@ -110,6 +110,7 @@ def check(request: HttpRequest) -> Decision | None:
     metrics.rate_limit_decisions.labels(outcome, policy.name).inc()
     decision = Decision(route=route, policy=policy, taken=taken, is_local=is_local)
     request.rate_limit = decision  # type: ignore[attr-defined]
+    request.is_counted_locally = is_local  # type: ignore[attr-defined]
     return decision
 
 

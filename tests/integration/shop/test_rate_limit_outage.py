@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from shop.embedded.home import Home
 from shop.embedded.valkey import KEEPS, Valkey
+from shop.http.rate_limit import attempts
 from shop.http.rate_limit.limiter import shared
 from shop.http.rate_limit.rates import Rate
 from shop.http.rate_limit.windows import Taken, take_shared
@@ -187,6 +188,25 @@ def test_guessing_does_not_become_free_and_owners_still_get_in(
     assert took < 4 * 0.5
 
 
+def test_a_request_that_finds_it_gone_while_counting_attempts_waits_once(
+    api: APIClient, broken_redis: Stub, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SHOP_RATE_LIMIT = None  # so that the first to find out is the one who counts failures
+    asked_of_redis: list[str] = []
+    original = attempts.get_usage
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        asked_of_redis.append(kwargs["group"])
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(attempts, "get_usage", noted)
+
+    response = api.post(TOKEN, {"email": "nobody@example.com", "password": "x"})
+
+    assert response.status_code == 401
+    assert asked_of_redis == ["log_in:account_here"]
+
+
 def test_back_again_within_the_breakers_pause(
     settings: Any, real_redis: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,9 +244,9 @@ def test_a_redis_that_is_full_or_a_replica_or_stopped_is_no_reason_to_fail(
         full = asked()
         limiter().config_set("maxmemory", "0")
         with_room = asked()
-        limiter().execute_command("REPLICAOF", "127.0.0.1", "1")  # type: ignore[no-untyped-call]
+        limiter().execute_command("REPLICAOF", "127.0.0.1", "1")
         a_replica = asked()
-        limiter().execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]
+        limiter().execute_command("REPLICAOF", "NO", "ONE")
         promoted = asked()
         limiter().connection_pool.disconnect()  # as a restart does: the next call finds it closed
         reconnected = asked()
