@@ -87,7 +87,15 @@ def broken_redis(request: Any, settings: Any, real_redis: tuple[str, int]) -> It
     settings.REDIS_LIMITER_URL = whole.replace(f":{real_redis[1]}/", f":{stub.port}/")
     settings.CACHES = {
         **settings.CACHES,
-        "limiter": {**settings.CACHES["limiter"], "LOCATION": settings.REDIS_LIMITER_URL},
+        "limiter": {
+            **settings.CACHES["limiter"],
+            "LOCATION": settings.REDIS_LIMITER_URL,
+            "OPTIONS": {
+                **settings.CACHES["limiter"]["OPTIONS"],
+                "SOCKET_CONNECT_TIMEOUT": TIMEOUT_SECONDS,
+                "SOCKET_TIMEOUT": TIMEOUT_SECONDS,
+            },
+        },
     }
     yield stub
     stub.close()
