@@ -4,18 +4,18 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
+from django_ratelimit.core import get_usage
 from prometheus_client import REGISTRY
 from rest_framework.test import APIClient
 
 from shop.embedded.home import Home
 from shop.embedded.valkey import KEEPS, Valkey
-from shop.http.rate_limit import attempts
 from shop.http.rate_limit.limiter import shared
 from shop.http.rate_limit.rates import Rate
 from shop.http.rate_limit.windows import Taken, take_shared
@@ -201,13 +201,13 @@ def test_a_request_that_finds_it_gone_while_counting_attempts_waits_once(
 ) -> None:
     settings.SHOP_RATE_LIMIT = None  # so that the first to find out is the one who counts failures
     asked_of_redis: list[str] = []
-    original = attempts.get_usage
+    original: Callable[..., Any] = get_usage
 
     def noted(*args: Any, **kwargs: Any) -> Any:
         asked_of_redis.append(kwargs["group"])
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(attempts, "get_usage", noted)
+    monkeypatch.setattr("shop.http.rate_limit.attempts.get_usage", noted)
 
     response = api.post(TOKEN, {"email": "nobody@example.com", "password": "x"})
 
