@@ -159,11 +159,6 @@ class FlashSaleAdmin(_SafeChanges):
     def get_urls(self) -> list[URLPattern]:
         own = [
             path(
-                "<int:sale_id>/dashboard/",
-                self.admin_site.admin_view(self.dashboard_view),
-                name="inventory_flashsale_dashboard",
-            ),
-            path(
                 "<int:sale_id>/progress.json",
                 self.admin_site.admin_view(self.progress_view),
                 name="inventory_flashsale_progress",
@@ -171,14 +166,10 @@ class FlashSaleAdmin(_SafeChanges):
         ]
         return [*own, *super().get_urls()]
 
-    @action(description="Dashboard", url_path="open-dashboard", permissions=["view"])  # type: ignore[operator]
+    @action(description="Dashboard", url_path="dashboard", permissions=["view"])  # type: ignore[operator]
     def dashboard(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Go to the sale's dashboard."""
-        return redirect("admin:inventory_flashsale_dashboard", object_id)
-
-    def dashboard_view(self, request: HttpRequest, sale_id: int) -> HttpResponse:
         """Show how a sale goes; the page asks for news by itself while the sale runs."""
-        sale = self._sale(request, sale_id)
+        sale = get_object_or_404(self.get_queryset(request), pk=object_id)
         progress = sale_progress(sale, now=timezone.now())
         context = {
             **self.admin_site.each_context(request),
@@ -194,15 +185,11 @@ class FlashSaleAdmin(_SafeChanges):
 
     def progress_view(self, request: HttpRequest, sale_id: int) -> HttpResponse:
         """Return how a sale goes, as JSON."""
-        progress = sale_progress(self._sale(request, sale_id), now=timezone.now())
-        response = HttpResponse(dumps(asdict(progress)), content_type="application/json")
-        response["Cache-Control"] = "private, no-store"
-        return response
-
-    def _sale(self, request: HttpRequest, sale_id: int) -> FlashSale:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return get_object_or_404(self.get_queryset(request), pk=sale_id)
+        sale = get_object_or_404(self.get_queryset(request), pk=sale_id)
+        progress = sale_progress(sale, now=timezone.now())
+        return HttpResponse(dumps(asdict(progress)), content_type="application/json")
 
 
 @admin.register(PurchaseLimit)

@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='flashsale',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(expressions=[('variant', '='), (catalog.models.TimeRange('starts_at', 'ends_at'), '&&')], name='flash_sales_of_a_variant_do_not_overlap'),
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(expressions=[('variant', '='), (catalog.models.TimeRange('starts_at', 'ends_at'), '&&')], name='flash_sales_of_a_variant_do_not_overlap', violation_error_message='A variant has one flash sale at a time.'),
         ),
         migrations.AddConstraint(
             model_name='purchaselimit',

@@ -106,6 +106,7 @@ class FlashSale(models.Model):
                     ("variant", RangeOperators.EQUAL),
                     (TimeRange("starts_at", "ends_at"), RangeOperators.OVERLAPS),
                 ],
+                violation_error_message="A variant has one flash sale at a time.",
             ),
         ]
 

@@ -180,10 +180,11 @@ if left and left <= 0 then
   return {'sold_out'}
 end
 
-promote()
-
 local mine = offered
 if mine == '' and holder ~= '' then mine = redis.call('HGET', holders, holder) or '' end
+-- Whoever asks is there, so they are not passed over in this very call.
+if mine ~= '' and redis.call('ZSCORE', queue, mine) then redis.call('ZADD', seen, now, mine) end
+promote()
 local why = mine ~= '' and redis.call('HGET', over, mine)
 if why then
   if op == 'poll' then return {'gone', why} end
