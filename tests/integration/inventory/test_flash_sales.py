@@ -34,6 +34,7 @@ from inventory.services import (
     forget_purchase,
     refuse_short_lines,
     release_stock,
+    repair_stock,
 )
 from shop.errors import Malformed, VersionMismatch
 from tests.integration.inventory.test_purchase_limits import BOB, buying, held
@@ -181,6 +182,20 @@ class TestUnits:
         buying("order:1", (stock, 1))()
 
         assert taken(sale) == 1
+
+
+@pytest.mark.django_db
+def test_a_count_that_drifted_is_found() -> None:
+    stock, sale = selling(5)
+    buying("order:1", (stock, 1))()
+    assert drifted_stock() == []
+
+    FlashSale.objects.filter(pk=sale.pk).update(taken=3)
+
+    (drift,) = drifted_stock()
+    assert (drift.check, drift.sku) == ("flash_sale_taken_is_reservations", stock.variant.sku)
+    assert (drift.subject, drift.expected, drift.found) == (f"flash sale {sale.slug}", 1, 3)
+    assert repair_stock(drifts=[drift], now=NOW) == []  # a person has to look
 
 
 @pytest.mark.django_db
