@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import orjson
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from redis.exceptions import RedisError
 
 from catalog.models import AvailabilityState
@@ -85,7 +86,7 @@ class SaleTerms:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """Every limit, and every flash sale that is not over, at one moment."""
+    """Every limit, and every flash sale but those that are long over, at one moment."""
 
     limits: dict[int, Limit]  # by variant
     sales: tuple[SaleTerms, ...]
@@ -145,8 +146,10 @@ def _read_board() -> bytes:
             "limits": list(PurchaseLimit.objects.values_list("variant_id", "units", "window_days")),
             "sales": [
                 [*row[:4], row[4].timestamp(), row[5].timestamp(), *row[6:]]
-                # Those that are over are few, and soon forgotten: whoever asks compares the time.
-                for row in FlashSale.objects.order_by("-ends_at").values_list(
+                # For a day it can be told that a sale is over. Whoever asks compares the time.
+                for row in FlashSale.objects.filter(ends_at__gt=Now() - timedelta(days=1))
+                .order_by("ends_at", "id")
+                .values_list(
                     "id",
                     "variant_id",
                     "variant__sku",
@@ -156,7 +159,7 @@ def _read_board() -> bytes:
                     "limit_per_customer",
                     "admitted_per_second",
                     "admitted_at_once",
-                )[:1000]
+                )
             ],
         }
     )

@@ -29,8 +29,8 @@ CAUSE = "demo"  # of the receipt by which a shop shows that its demo was loaded 
 # Some days ahead, so that a newcomer finds one to look at and no order of theirs runs into it.
 _SALE_IN = timedelta(days=7)
 _SALE_LASTS = timedelta(days=1)
-_SALE = "navy-enamel-mugs"
-_SALE_SKU = "MUG-ENAMEL-NAVY"
+_SALE = "oat-mugs"
+_SALE_SKU = "MUG-STONE-OAT"
 _SALE_UNITS = 50
 
 _PRODUCTS_AT_ONCE = 50
@@ -140,7 +140,7 @@ def _plan_sale(variant_ids: Mapping[str, int], *, now: datetime) -> None:
         draft=FlashSaleDraft(
             variant_id=variant_ids[_SALE_SKU],
             slug=_SALE,
-            name="Fifty enamel mugs",
+            name="Fifty mugs in oat",
             starts_at=starts_at,
             ends_at=starts_at + _SALE_LASTS,
             units=_SALE_UNITS,

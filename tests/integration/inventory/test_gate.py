@@ -3,9 +3,15 @@
 Time is the server's, so a test moves what the gate remembers instead of the clock.
 """
 
+import random
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from typing import cast
 from unittest import mock
 
 import pytest
@@ -35,11 +41,11 @@ def leave(name: str, *, pace: Pace = WIDE, forgets: bool = False) -> None:
     gate.leave(pace, key=f"key-{name}", forgets=forgets)
 
 
-def age(part: str, *, milliseconds: int) -> None:
+def age(part: str, *, milliseconds: int, sale_id: int = 7) -> None:
     """Let what a sorted set remembers have happened so much earlier."""
-    key = f"sale:{{7}}:{part}"
-    for member, score in limiter().zrange(key, 0, -1, withscores=True):
-        limiter().zadd(key, {member: score - milliseconds})
+    key = f"sale:{{{sale_id}}}:{part}"
+    for member in cast(list[bytes], limiter().zrange(key, 0, -1)):
+        limiter().zincrby(key, -milliseconds, member.decode())
 
 
 @contextmanager
@@ -232,3 +238,66 @@ def test_a_store_that_is_away_is_an_error_for_the_service_to_open_the_gate() -> 
 
     with mock.patch.object(gate, "limiter", return_value=nobody), pytest.raises(redis.RedisError):
         enter("a")
+
+
+class Shelf:
+    """The database, as far as the gate is concerned: it grants, and tells what is left."""
+
+    def __init__(self, units: int) -> None:
+        self.left = units
+        self._lock = threading.Lock()
+
+    def grant(self) -> bool:
+        with self._lock:
+            if not self.left:
+                return False
+            self.left -= 1
+            gate.note_left(sale_id=7, units=self.left)
+            return True
+
+
+@pytest.mark.parametrize("trouble", ["none", "errors", "kills"])
+def test_nobody_is_refused_while_a_unit_is_left_whatever_went_wrong(
+    trouble: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "FLIGHT_MS", 100)  # a killed request makes room so soon
+    monkeypatch.setattr(gate, "ADMITTED_MS", 1000)
+    pace = Pace(sale_id=7, per_second=5000, at_once=4, kept_ms=60_000)
+    shelf = Shelf(10)
+    refused_with: list[int] = []
+
+    def shop(number: int) -> str:
+        dice = random.Random(number)
+        tries = 0
+        while True:
+            tries += 1
+            name = f"{number}-{tries}"
+            ask = partial(
+                gate.enter, pace, key=name, holder=f"{number}", ticket="", new_ticket=f"t{name}"
+            )
+            word = ask()
+            if word.state == "ask":
+                word = ask(left=shelf.left)
+            if word.state == "sold_out":
+                refused_with.append(shelf.left)
+                return "refused"
+            if word.state != "pass":
+                time.sleep(0.02)
+                continue
+            fails = trouble != "none" and dice.random() < 0.7
+            is_sold = not fails and shelf.grant()
+            if not (fails and trouble == "kills"):
+                gate.leave(pace, key=name, forgets=not is_sold)
+            if fails:
+                return "failed"
+            if not is_sold:
+                refused_with.append(shelf.left)
+            return "sold" if is_sold else "refused"
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = Counter(pool.map(shop, range(80)))
+
+    assert outcomes["sold"] == 10
+    assert shelf.left == 0
+    assert set(refused_with) <= {0}
+    assert outcomes["refused"] == 70 - outcomes["failed"]

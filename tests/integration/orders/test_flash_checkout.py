@@ -25,6 +25,7 @@ from orders.services import cancel_order, expire_holds, sweep_payments
 from shop.models import IdempotencyKey
 from shop.observe import metrics
 from shop.redis import limiter
+from tests.integration.inventory.test_gate import age
 from tests.make import accounts as make_accounts
 from tests.make import inventory as make_inventory
 from tests.make import orders as make
@@ -221,9 +222,7 @@ class TestRoom:
             buy(killed)
         assert buy(next_one).status_code == 202
 
-        key = f"sale:{{{sale.pk}}}:flight"
-        for name, until in limiter().zrange(key, 0, -1, withscores=True):
-            limiter().zadd(key, {name: until - gate.FLIGHT_MS})
+        age("flight", milliseconds=gate.FLIGHT_MS, sale_id=sale.pk)
 
         assert buy(next_one).status_code == 201
         assert taken(sale) == 1
