@@ -20,4 +20,12 @@ class Migration(migrations.Migration):
             model_name='reservation',
             index=models.Index(condition=models.Q(('sale__isnull', False), models.Q(('state', 'RELEASED'), _negated=True)), fields=['sale', 'created_at'], name='reservation_by_sale'),
         ),
+        AddIndexConcurrently(
+            model_name='reservation',
+            index=models.Index(condition=models.Q(('sale__isnull', False), ('state', 'HELD')), fields=['sale', 'expires_at'], name='reservation_held_by_sale'),
+        ),
+        AddIndexConcurrently(
+            model_name='reservation',
+            index=models.Index(condition=models.Q(('state', 'HELD')), fields=['stock', 'expires_at'], name='reservation_held_by_stock'),
+        ),
     ]

@@ -156,6 +156,18 @@ class Reservation(models.Model):
                 name="reservation_by_sale",
                 condition=Q(sale__isnull=False) & ~Q(state="RELEASED"),
             ),
+            # What is past its end, asked by each look at the stock and in each reserve of a sale:
+            # without these, all open holds of a hot variant are read.
+            models.Index(
+                fields=["stock", "expires_at"],
+                name="reservation_held_by_stock",
+                condition=Q(state="HELD"),
+            ),
+            models.Index(
+                fields=["sale", "expires_at"],
+                name="reservation_held_by_sale",
+                condition=Q(sale__isnull=False, state="HELD"),
+            ),
             models.Index(
                 fields=["stock"],
                 name="reservation_open_by_stock",

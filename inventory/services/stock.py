@@ -132,7 +132,7 @@ def _reserve(wish: _Wish) -> None:
         if short_sales:
             freed.update(_take_over_in_sales(short_sales, reference=reference, now=now))
             if not freed:
-                refuse_sold_out_sales(short_sales)
+                refuse_sold_out_sales(short_sales, counts_overdue=False)
             taken = _allocated(wanted, _released(levels, freed), wish.country)
         if taken is None:
             there = _released(levels, freed)

@@ -118,17 +118,22 @@ def refuse_beyond_terms(terms: Iterable[Terms], *, has_buyer: bool) -> None:
                 for line, (limit, bought) in over
             ],
         )
-    refuse_sold_out_sales(line for line in terms if line.missing_in_sale > line.sale_overdue)
+    refuse_sold_out_sales(
+        (line for line in terms if line.missing_in_sale > line.sale_overdue), counts_overdue=True
+    )
 
 
-def refuse_sold_out_sales(terms: Iterable[Terms]) -> None:
-    """Raise OutOfStock for these lines, unless there are none."""
+def refuse_sold_out_sales(terms: Iterable[Terms], *, counts_overdue: bool) -> None:
+    """Raise OutOfStock for these lines, unless there are none.
+
+    Holds past their end count as available, unless it was tried and they cannot be had.
+    """
     lines = [
         {
             "variant_id": line.variant_id,
             "sku": line.sku,
             "requested": line.requested,
-            "available": max((line.sale_left or 0) + int(line.sale_overdue), 0),
+            "available": int((line.sale_left or 0) + (line.sale_overdue if counts_overdue else 0)),
         }
         for line in terms
     ]
