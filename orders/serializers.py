@@ -319,12 +319,10 @@ class CheckoutResponse(serializers.Serializer[Any]):
 
 class WaitingTicketResponse(serializers.Serializer[Any]):
     id = serializers.CharField()
-    state = serializers.ChoiceField(choices=["waiting", "admitted"])
+    state = serializers.ChoiceField(choices=["waiting"])
     poll_url = serializers.CharField()
-    position = serializers.IntegerField(required=False, help_text="1 is next.")
-    estimated_seconds = serializers.IntegerField(
-        required=False, help_text="At the pace of the last minute."
-    )
+    position = serializers.IntegerField(help_text="1 is next.")
+    estimated_seconds = serializers.IntegerField(help_text="At the pace of the last minute.")
 
 
 class CheckoutTicketResponse(serializers.Serializer[Any]):

@@ -236,7 +236,7 @@ class ServicesTill:
             sale_tickets=(buyer.sale_ticket,) if buyer.sale_ticket else (),
         )
         scope = Scope(
-            subject=f"proof:{buyer.cart_token}", route="checkout", key=buyer.key, request_hash=""
+            subject=f"proof:{buyer.email}", route="checkout", key=buyer.key, request_hash=""
         )
         try:
             given = checkout(wish=wish, scope=scope, request_id="", now=timezone.now())
