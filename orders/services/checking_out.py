@@ -161,6 +161,8 @@ def _admitted(
     came_to_nothing = False
     try:
         return _prepare(wish=wish, cart=cart, scope=scope, now=now)
+    except IdempotencyInProgress:
+        raise  # somebody who was let in with this key may have an order by now
     except Refusal as refusal:
         came_to_nothing = refusal.kind in _LEAVES_NOTHING
         raise

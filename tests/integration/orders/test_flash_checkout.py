@@ -22,6 +22,7 @@ from inventory.selectors import drifted_stock
 from inventory.store import gate
 from orders.models import Order
 from orders.services import cancel_order, expire_holds, sweep_payments
+from shop.idempotency import IdempotencyInProgress
 from shop.models import IdempotencyKey
 from shop.observe import metrics
 from shop.redis import limiter
@@ -94,6 +95,20 @@ class TestSoldOut:
         assert (again.status_code, again.content) == (201, first.content)
         assert again["Idempotent-Replayed"] == "true"
         assert buy(guest(variant)).status_code == 409
+
+    def test_is_no_answer_to_one_whose_first_request_was_killed_with_an_order(self) -> None:
+        variant, sale = selling(1)
+        buyer, key = guest(variant), uuid.uuid4().hex
+        sent: dict[str, Any] = {"token": "tok_requires_action", "key": key, "email": "a@b.example"}
+        assert buy(buyer, **sent).status_code == 201
+        gate.note_left(sale_id=sale.pk, units=0)
+        with mock.patch(
+            "orders.services.checking_out.idempotency.claim",
+            side_effect=IdempotencyInProgress("Not yet.", retry_after=1),
+        ):
+            assert buy(buyer, **sent).json()["code"] == "idempotency_in_progress"
+
+        assert buy(buyer, **sent).status_code == 201
 
     def test_is_over_when_a_unit_comes_back(
         self, django_capture_on_commit_callbacks: Callable[..., Any]
