@@ -251,7 +251,7 @@ def _variant_problems(name: str, variant: VariantDraft, options: int) -> Iterabl
 
 def _image_problems(name: str, draft: ProductDraft) -> Iterable[str]:
     for image in draft.images or ():
-        if (image.url is None) == (image.file is None):
+        if [image.url, image.file, image.kept_file].count(None) != 2:
             yield f"{name}: a picture is a file or an address"
         elif image.url is not None and not is_web_address(image.url):
             yield f"{name}: {image.url[:80]!r} is no http or https address"
@@ -495,11 +495,14 @@ class _Upsert:
             after: dict[str, ProductImage] = {}
             for place, image in enumerate(draft.images, start=1):
                 picture = self.pictures[image.file] if image.file is not None else None
-                key = picture.name if picture else image.url or ""
+                key = picture.name if picture else image.kept_file or image.url or ""
                 if key in after:
                     continue
                 position = image.position or place
                 row = before.pop(key, None)
+                if row is None and image.kept_file is not None:
+                    problem = f"{draft.slug}: it has no picture {image.kept_file[:80]!r}"
+                    raise InvalidProduct(f"{problem}.", problems=[problem])
                 if row is None:
                     row = new_image(
                         product=known.product, image=image, picture=picture, position=position
@@ -574,8 +577,15 @@ def _image_of(
     for image in images:
         if wanted.image_url is not None and image.url == wanted.image_url:
             return image.pk
+        if wanted.image_file is not None and image.file.name == wanted.image_file:
+            return image.pk
         if wanted.image_url is None and image.position == wanted.image_position:
             return image.pk
-    if wanted.image_url is not None or wanted.image_position is not None or variant is None:
+    if (
+        wanted.image_url is not None
+        or wanted.image_file is not None
+        or wanted.image_position is not None
+        or variant is None
+    ):
         return None
     return variant.image_id if variant.image_id in {image.pk for image in images} else None
