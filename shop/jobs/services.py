@@ -131,9 +131,9 @@ def run_slice(
     turn: int,
     step: Step,
     clock: Callable[[], datetime],
-    seconds: float = SLICE_SECONDS,
+    seconds: float | None = None,
 ) -> None:
-    """Take steps for some seconds, then leave the rest to the next slice.
+    """Take a step, and more for some seconds, then leave the rest to the next slice.
 
     Safe to run twice, also at the same time, and to be killed: a step that was not committed is
     taken again. After three slices that died at the same place the job fails.
@@ -142,16 +142,13 @@ def run_slice(
         job = _claimed(job_id, turn, now=clock()) if is_mine else None
         if job is None:
             return
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + (SLICE_SECONDS if seconds is None else seconds)
         try:
-            while not job.is_over:
-                if _is_cancelled(job):
-                    _end(job, Job.State.CANCELLED, now=clock())
-                elif time.monotonic() >= deadline:
+            while not _ended_if_cancelled(job, clock):
+                step(job=job, now=clock())
+                if not job.is_over and time.monotonic() >= deadline:
                     _hand_over(job, now=clock())
                     return
-                else:
-                    step(job=job, now=clock())
         except _Elsewhere:
             log.info("job_elsewhere", job=job.pk, turn=turn)
         except Refusal as refusal:
@@ -188,8 +185,13 @@ def _claimed(job_id: int, turn: int, *, now: datetime) -> Job | None:
     return job
 
 
-def _is_cancelled(job: Job) -> bool:
-    return Job.objects.filter(pk=job.pk, cancel_requested_at__isnull=False).exists()
+def _ended_if_cancelled(job: Job, clock: Callable[[], datetime]) -> bool:
+    if (
+        not job.is_over
+        and Job.objects.filter(pk=job.pk, cancel_requested_at__isnull=False).exists()
+    ):
+        _end(job, Job.State.CANCELLED, now=clock())
+    return job.is_over
 
 
 @transaction.atomic
