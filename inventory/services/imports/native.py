@@ -44,6 +44,7 @@ from inventory.services.imports.table import (
     ProductTable,
     Records,
     Row,
+    Rows,
     heading_line,
     missing_column,
     refused,
@@ -123,12 +124,16 @@ def listed(cell: str) -> list[str]:
 class NativeFile(ProductTable):
     """A file of the shop's own format."""
 
-    names: ClassVar[tuple[str, ...]] = ()
-    variant_cells = ("sku", "options", "barcode")
     speaking = ("title", "sku", "options")
     default_spelling: ClassVar[Mapping[str, str]] = {
         _OURS.get(name, name): name for name in ("slug", *PRODUCT_COLUMNS, *VARIANT_COLUMNS)
     }
+
+    def __init__(self, headings: Headings, *, rows: Rows, currency: str) -> None:
+        super().__init__(headings, rows=rows, currency=currency)
+        self.variant_cells = tuple(
+            name for name in headings.names if name not in {"handle", *PRODUCT_COLUMNS}
+        )
 
     @classmethod
     def read_headings(cls, records: Records) -> Headings:
@@ -260,7 +265,7 @@ def _variant(row: Row, option_names: tuple[str, ...], errors: list[RowError]) ->
     image = row.raw("image")
     is_file = image.startswith("file:")
     sku = row.text("sku", LONGEST_SKU, errors, lines=True)
-    if not sku:
+    if not row.raw("sku").strip():
         errors.append(row.error("sku", "required", "is blank"))
     limit = row.raw("backorder_limit")
     return ParsedVariant(
@@ -322,7 +327,7 @@ def _option_names(rows: list[Row], problems: list[RowError]) -> tuple[str, ...]:
 
 def _category(row: Row, errors: list[RowError]) -> tuple[str, tuple[str, ...]]:
     slug = row.text("category", LONGEST_CATEGORY * 2, errors)
-    cell = row.text("category_path", LONGEST_BODY, errors)
+    cell = row.text("category_path", LONGEST_BODY, errors, lines=True)
     path = tuple(step.strip() for step in cell.split(PATH_SEPARATOR)) if cell else ()
     if len(path) > DEEPEST_CATEGORY or any(not 0 < len(step) <= LONGEST_CATEGORY for step in path):
         errors.append(row.error("category_path", "too_long", "is too long, too deep or has gaps"))

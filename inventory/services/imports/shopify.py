@@ -108,7 +108,6 @@ _UNITS = ("g", "kg", "oz", "lb")
 class ShopifyFile(ProductTable):
     """A product export. Its prices are in `currency`."""
 
-    names = _NAMES
     variant_cells = _VARIANT_CELLS
     speaking = _SPEAKING_CELLS
     default_spelling: ClassVar[Mapping[str, str]] = {
@@ -152,8 +151,13 @@ class ShopifyFile(ProductTable):
 
         variant_rows = [row for row in rows if row.is_variant] or [main]
         errors: list[RowError] = []
-        variants = self._variants(variant_rows, options, errors)
         images = _images(rows, errors)
+        lines_of_bad_images = {error.line for error in errors}
+        variants = [
+            variant
+            for variant in self._variants(variant_rows, options, errors)
+            if variant.line not in lines_of_bad_images
+        ]
         if not variants:
             return refused(slug, rows, errors)
         speaking = {main.line, *(row.line for row in variant_rows)}

@@ -122,8 +122,7 @@ class Records:
 class ProductTable(ABC):
     """A file of one format with its rows in `rows`, indexed by `index` or by an earlier run."""
 
-    names: ClassVar[tuple[str, ...]]
-    variant_cells: ClassVar[tuple[str, ...]]  # a row with any of these is a variant
+    variant_cells: tuple[str, ...]  # a row with any of these is a variant
     speaking: ClassVar[tuple[str, ...]]  # a row without any of these says nothing
     default_spelling: ClassVar[Mapping[str, str]]
     # Without a handle of its own, a row's product is named by this column.
