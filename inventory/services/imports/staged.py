@@ -26,10 +26,12 @@ FROM (
 WHERE r.job_id = %(job)s AND r.key = f.key AND r.first_line <> f.first_line
 """
 
+# The index of SKUs leaves empty ones out, and is used only where the statement says so, too.
 _WINDOW = """
 SELECT r.first_line, r.line, r.key, r.sku, r.cells,
        CASE WHEN r.sku <> '' THEN (
-           SELECT min(o.line) FROM shop_jobrow o WHERE o.job_id = r.job_id AND o.sku = r.sku
+           SELECT min(o.line) FROM shop_jobrow o
+           WHERE o.job_id = r.job_id AND o.sku = r.sku AND o.sku <> ''
        ) END
 FROM shop_jobrow r
 WHERE r.job_id = %s AND r.first_line > %s AND r.first_line <= %s
@@ -78,6 +80,8 @@ class StagedRows:
         """Bring rows of one product together that were not neighbours. Safe to repeat."""
         with connection.cursor() as cursor:
             cursor.execute(_GATHER, {"job": self._job_id})
+            # Nobody has looked yet at a table that was just filled, and it would be read whole.
+            cursor.execute("ANALYZE shop_jobrow")
 
     def are_gone(self) -> bool:
         """Tell whether nothing of the job is staged."""
@@ -112,7 +116,7 @@ class StagedRows:
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT sku, min(line) FROM shop_jobrow"
-                " WHERE job_id = %s AND sku = ANY(%s) GROUP BY sku",
+                " WHERE job_id = %s AND sku = ANY(%s) AND sku <> '' GROUP BY sku",
                 [self._job_id, wanted],
             )
             self._owners.update(cursor.fetchall())

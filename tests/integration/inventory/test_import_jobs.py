@@ -19,6 +19,7 @@ from catalog.models import PriceHistory, Product, ProductListing, Variant
 from inventory.models import Stock, StockMovement
 from inventory.selectors import drifted_stock
 from inventory.services.imports import jobs as import_jobs
+from inventory.services.imports.staged import StagedRows
 from orders.models import Order
 from shop.jobs.kinds import EXPORTS, IMPORTS
 from shop.jobs.models import Job, JobRow
@@ -407,3 +408,26 @@ def test_real_files_come_in_by_the_api(path: Path, api: APIClient, importer: Use
     assert job.result["failed"] == 0
     again = make.carried_through(make.import_job(path.read_bytes()))
     assert again.result["skipped"] == again.total
+
+
+def test_staged_rows_are_found_by_their_indexes() -> None:
+    rows = StagedRows(1)
+    for number in range(3):
+        rows.add(key=f"mug-{number}", line=number + 2, cells=[""], sku=f"M-{number}")
+    rows.write()
+
+    with connection.cursor() as cursor, CaptureQueriesContext(connection) as seen:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        assert rows.load(after=0, size=2) == 3
+        rows.foresee(["M-2", "X-1"])
+    statements = [query["sql"] for query in seen.captured_queries if "shop_jobrow" in query["sql"]]
+    with connection.cursor() as cursor:
+        plans = []
+        for statement in statements:
+            cursor.execute(f"EXPLAIN {statement}")
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+
+    assert ["Seq Scan" in plan for plan in plans] == [False, False, False]
+    assert "job_row_by_sku" in plans[1]
+    assert "job_row_by_sku" in plans[2]
+    assert (rows.owner_of("M-2"), rows.owner_of("X-1")) == (4, None)
