@@ -67,12 +67,14 @@ def update_rows(rows: Sequence[models.Model], names: Sequence[str]) -> None:
         cursor.execute(
             f"UPDATE {quote(model._meta.db_table)} t SET {changes}"  # noqa: S608 — names of fields
             f" FROM jsonb_to_recordset(%s::jsonb) AS v (id bigint, {kinds}) WHERE t.id = v.id",
-            [Jsonb(values)],
+            [Jsonb(values)],  # type: ignore[list-item]  # psycopg's own
         )
 
 
 def _kind(field: models.Field[Any, Any]) -> str:
-    return str(field.rel_db_type(connection) if field.is_relation else field.db_type(connection))
+    if isinstance(field, models.ForeignKey):
+        return str(field.target_field.rel_db_type(connection))
+    return str(field.db_type(connection))
 
 
 def _written(field: models.Field[Any, Any], row: models.Model) -> object:

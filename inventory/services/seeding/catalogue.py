@@ -8,6 +8,7 @@ only place that does.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -217,8 +218,9 @@ def _list(slug: str, *, now: datetime, progress: SeedProgress | None) -> int:
     )
 
 
-def _words(seed: int, *, now: datetime) -> dict[str, object]:
-    nouns, category_ids = [], []
+def _words(seed: int, *, now: datetime) -> dict[str, Any]:
+    nouns: list[str] = []
+    category_ids: list[int] = []
     for path, names in SHELVES.items():
         category = ensure_category(path=path)
         nouns += names

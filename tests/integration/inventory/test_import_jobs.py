@@ -23,7 +23,7 @@ from inventory.services.imports.staged import StagedRows
 from orders.models import Order
 from shop.jobs.kinds import EXPORTS, IMPORTS
 from shop.jobs.models import Job, JobRow
-from shop.jobs.services import cancel_job
+from shop.jobs.services import advance, cancel_job
 from tests.make import accounts
 from tests.make import jobs as make
 from tests.make.inventory import make_warehouse
@@ -218,14 +218,12 @@ def test_what_is_no_import_is_refused(
 
 def test_the_same_key_starts_one_job(api: APIClient, importer: User) -> None:
     accounts.signed_in(api, importer)
-    key = {"HTTP_IDEMPOTENCY_KEY": "import-1"}
-
     answers = [
         api.post(
             "/api/v1/imports",
             {"file": SimpleUploadedFile("mugs.csv", MUGS), "format": "shopify_csv"},
             format="multipart",
-            **key,
+            HTTP_IDEMPOTENCY_KEY="import-1",
         )
         for _ in range(2)
     ]
@@ -281,12 +279,11 @@ def test_an_import_may_be_killed_at_any_commit(
 ) -> None:
     job = make.import_job(shelf(5))
     calls = 0
-    real = import_jobs.advance
 
     def dying(**facts: Any) -> None:
         nonlocal calls
         calls += 1
-        real(**facts)
+        advance(**facts)
         if calls == kill_at:
             raise Killed
 
