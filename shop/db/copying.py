@@ -72,8 +72,6 @@ def update_rows(rows: Sequence[models.Model], names: Sequence[str]) -> None:
 
 
 def _kind(field: models.Field[Any, Any]) -> str:
-    if isinstance(field, models.ForeignKey):
-        return str(field.target_field.rel_db_type(connection))
     return str(field.db_type(connection))
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from shop.csv_cells import guarded
+from shop.csv_cells import harmless
 from shop.errors import NotFound
 from shop.http.json import dumps
 from shop.jobs.models import Job, JobError
@@ -47,7 +47,7 @@ def written_errors(job: Job, *, form: Literal["csv", "jsonl"]) -> Iterator[bytes
             text = io.StringIO()
             writer = csv.writer(text)
             writer.writerows(
-                (row.line, guarded(row.column), row.code, guarded(row.detail)) for row in rows
+                (row.line, harmless(row.column), row.code, harmless(row.detail)) for row in rows
             )
             yield text.getvalue().encode()
         else:

@@ -97,6 +97,7 @@ def test_a_file_is_imported_while_its_owner_watches(api: APIClient, importer: Us
     assert problems["Content-Type"] == "text/csv; charset=utf-8"
     (row,) = csv.DictReader(io.StringIO(body(problems).decode()))
     assert (row["line"], row["column"], row["code"]) == ("3", "Variant Price", "invalid_price")
+    assert row["detail"] == "'a lot' is not a price such as 19.99"
     lines = body(api.get(ended["errors_url"], {"format": "jsonl"})).splitlines()
     assert [json.loads(line)["line"] for line in lines] == [3]
     assert set(Variant.objects.values_list("sku", flat=True)) == {"M-S", "M-L"}

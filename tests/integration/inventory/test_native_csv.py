@@ -29,7 +29,7 @@ from inventory.services.demo.load import load_demo
 from inventory.services.exports.native import Filters, exported_products, written_products
 from inventory.services.imports.native import columns
 from inventory.services.receipts import SkuLine
-from shop.csv_cells import guarded, unguarded
+from shop.csv_cells import guarded, harmless, unguarded
 from shop.jobs.files import read_parts
 from shop.jobs.models import Job
 from tests.make import catalog
@@ -224,6 +224,7 @@ def test_no_cell_is_a_formula_and_each_comes_back(payload: str) -> None:
 
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
     assert unguarded(cell) == payload
+    assert not harmless(payload).startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
 def test_plain_cells_stay_as_they_are() -> None:
