@@ -22,14 +22,8 @@ from inventory.services.receipts import (
     return_stock,
     take_back,
 )
-from inventory.services.reconciling import (
-    Break,
-    Reconciliation,
-    Repair,
-    reconcile_stock,
-    record_reconciliation,
-    repair_stock,
-)
+from inventory.services.reconciling import Reconciliation, reconcile_stock, repair_stock
+from inventory.services.recording import Break, Repair, record_reconciliation, resolve_finding
 from inventory.services.stock import (
     StockLine,
     commit_stock,
@@ -68,6 +62,7 @@ __all__ = [
     "release_stock",
     "repair_stock",
     "reserve_stock",
+    "resolve_finding",
     "return_stock",
     "send_back_in_stock",
     "set_stock",

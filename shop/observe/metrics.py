@@ -27,6 +27,6 @@ transaction_retries = Counter(
 reconciliation_findings = Gauge(
     "shop_reconciliation_findings",
     "Places where the books disagreed at the last reconciliation.",
-    ["kind"],
+    ["scope", "check"],
     multiprocess_mode="mostrecent",
 )

@@ -43,10 +43,10 @@ def findings() -> list[tuple[str, str, str]]:
     )
 
 
-def gauge(kind: str) -> float | None:
+def gauge(check: str, *, scope: str = "inventory") -> float | None:
     for family in metrics.reconciliation_findings.collect():
         for sample in family.samples:
-            if sample.labels == {"kind": kind}:
+            if sample.labels == {"scope": scope, "check": check}:
                 return sample.value
     return None
 
