@@ -281,10 +281,12 @@ else:
         "socket_connect_timeout": 2,
         "global_keyprefix": env.str("SHOP_BROKER_PREFIX", default="shop:"),
     }
-# The first pattern that fits counts: mails before the rest of their app.
+# The first pattern that fits counts: mails and looks at the books before the rest of their app.
 CELERY_TASK_ROUTES = {
     "orders.send_*": {"queue": "default"},
     "inventory.send_*": {"queue": "default"},
+    # Seconds at a time: nothing that a shopper waits for should stand behind one.
+    "*.reconcile*": {"queue": "default"},
     "orders.*": {"queue": "critical"},
     "inventory.*": {"queue": "critical"},
     "shop.*": {"queue": "default"},
@@ -305,6 +307,16 @@ CELERY_BEAT_SCHEDULE = {
     },
     "inventory.reconcile": {
         "task": "inventory.reconcile",
+        "schedule": 300.0,
+        "options": {"expires": 240},
+    },
+    "orders.reconcile_orders": {
+        "task": "orders.reconcile_orders",
+        "schedule": 300.0,
+        "options": {"expires": 240},
+    },
+    "orders.reconcile_payments": {
+        "task": "orders.reconcile_payments",
         "schedule": 300.0,
         "options": {"expires": 240},
     },

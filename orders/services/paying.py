@@ -251,6 +251,7 @@ _OUTCOME_FIELDS = (
     "failure_code",
     "next_attempt_at",
     "settled_at",
+    "authorized_until",
 )
 
 
@@ -260,6 +261,7 @@ def _note(payment: Payment, result: PaymentResult, *, now: datetime) -> None:
     payment.card_last4 = result.card_last4
     payment.next_action_url = result.next_action_url
     payment.failure_code = result.failure_code
+    payment.authorized_until = result.authorized_until
     if result.outcome is Outcome.REQUIRES_ACTION:
         payment.next_attempt_at = now + ACTION_POLL
     else:
