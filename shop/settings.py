@@ -484,6 +484,10 @@ SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="GBP")
 SHOP_CURRENCIES = env.list("SHOP_CURRENCIES", default=["GBP", "EUR"])
 SHOP_COUNTRY = env.str("SHOP_COUNTRY", default="GB")
 SHOP_HOLD_SECONDS = env.int("SHOP_HOLD_SECONDS", default=900)
+# A payer who must act (3-D Secure) gets so much time from then on, once; but no hold is ever longer
+# than the other, from the moment the order was placed.
+SHOP_ACTION_HOLD_SECONDS = env.int("SHOP_ACTION_HOLD_SECONDS", default=1200)
+SHOP_LONGEST_HOLD_SECONDS = env.int("SHOP_LONGEST_HOLD_SECONDS", default=3600)
 SHOP_SANDBOX_PAYMENTS = env.bool("SHOP_SANDBOX_PAYMENTS", default=not IS_PRODUCTION or DEBUG)
 SHOP_SERVER_TIMING = env.bool("SHOP_SERVER_TIMING", default=False)
 SHOP_IDEMPOTENCY_SECONDS = 72 * 3600

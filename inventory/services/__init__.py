@@ -14,6 +14,7 @@ from inventory.services.availability import (
     record_availability,
 )
 from inventory.services.counts import RowResult, StockRow, count_stock, set_stock
+from inventory.services.holds import extend_hold
 from inventory.services.receipts import (
     ReceiptLine,
     SkuLine,
@@ -52,6 +53,7 @@ __all__ = [
     "commit_stock",
     "count_stock",
     "dispatch_transfer",
+    "extend_hold",
     "receive_skus",
     "receive_stock",
     "receive_transfer",

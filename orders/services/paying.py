@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
 from inventory.errors import OutOfStock, ReservationOver
-from inventory.services import commit_stock, release_stock, reserve_stock
+from inventory.services import commit_stock, extend_hold, release_stock, reserve_stock
 from orders.errors import PaymentNotFound
 from orders.models import Channel, Order, OrderEvent, Payment, Refund
 from orders.providers import MANUAL, provider_of
@@ -371,9 +372,29 @@ def _give_back(order: Order, payment: Payment, *, now: datetime, why: str) -> Or
 
 
 def _payer_must_act(order: Order, payment: Payment, *, now: datetime) -> OrderEvent:
+    """Note that the payer has to go to their bank, and keep the stock for them meanwhile.
+
+    Once for a payment, as it comes into this state once; and never for longer after the order was
+    placed than SHOP_LONGEST_HOLD_SECONDS, however slow the provider was.
+    """
     move_payment(payment, Payment.Status.REQUIRES_ACTION, also=_OUTCOME_FIELDS)
-    return OrderEvent.objects.create(
-        order=order, kind=OrderEvent.Kind.ACTION_REQUIRED, happened_at=now
+    until = min(
+        now + timedelta(seconds=settings.SHOP_ACTION_HOLD_SECONDS),
+        order.placed_at + timedelta(seconds=settings.SHOP_LONGEST_HOLD_SECONDS),
+    )
+    # What somebody took over after its end is not to be had by waiting: the order ends as it said.
+    is_extended = (
+        order.status == Order.Status.PENDING
+        and until > order.hold_expires_at
+        and extend_hold(reference=order.stock_reference, until=until)
+    )
+    if is_extended:
+        order.hold_expires_at = until
+    return move_order(
+        order,
+        event=OrderEvent.Kind.ACTION_REQUIRED,
+        now=now,
+        also=["hold_expires_at"] if is_extended else [],
     )
 
 
