@@ -11,6 +11,7 @@ import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from shop.db.timeouts import SESSION, TIMEOUTS
 from shop.local_secrets import local_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -153,15 +154,19 @@ TEMPLATES = [
 ]
 
 # Database --------------------------------------------------------------------------------------
-# Which process this is decides on pool and timeouts: web (gunicorn), worker (Celery, relay) or
-# command (anything else).
+# Which process this is decides on pool and timeouts: web (gunicorn), worker (Celery, relay),
+# migrator (the release's migrations), readonly (reports) or command (anything else).
 SHOP_PROCESS = env.str("SHOP_PROCESS", default="command")
-_TIMEOUTS_MS = {  # statement, lock, idle in transaction
-    "web": (2000, 1000, 5000),
-    "worker": (20_000, 2000, 30_000),
-    "command": (0, 4000, 0),
+_session = {
+    **TIMEOUTS.get(SHOP_PROCESS, TIMEOUTS["command"]).settings(
+        # Told by whoever knows it, as a server refuses a setting that it has not heard of.
+        server_version=env.int("DATABASE_SERVER_VERSION", default=None)
+    ),
+    **SESSION,
 }
-_statement_ms, _lock_ms, _idle_ms = _TIMEOUTS_MS.get(SHOP_PROCESS, _TIMEOUTS_MS["command"])
+# The roles of the database have them (`manage.py database_roles`): a pooler passes none on.
+if env.bool("DATABASE_TIMEOUTS_BY_ROLE", default=False):
+    _session = {}
 
 _NO_DATABASE_NEEDED = {"spectacular", "check", "makemigrations", "collectstatic", "lintmigrations"}
 _database_url = env.str("DATABASE_URL", default="")
@@ -188,13 +193,7 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     keepalives_interval=3,
     keepalives_count=3,
     tcp_user_timeout=10_000,  # milliseconds
-    options=(
-        f"-c statement_timeout={_statement_ms} -c lock_timeout={_lock_ms}"
-        f" -c idle_in_transaction_session_timeout={_idle_ms}"
-        # Search by trigrams: the default of 0.6 misses most single typos, and an index scan takes
-        # the threshold from the session. The planner compiles nothing that pays for short queries.
-        " -c pg_trgm.word_similarity_threshold=0.3 -c jit=off"
-    ),
+    options=" ".join(f"-c {name}={value}" for name, value in _session.items()),
 )
 DATABASE_POOL = {
     "min_size": 1,
@@ -492,6 +491,8 @@ SHOP_SANDBOX_PAYMENTS = env.bool("SHOP_SANDBOX_PAYMENTS", default=not IS_PRODUCT
 SHOP_SERVER_TIMING = env.bool("SHOP_SERVER_TIMING", default=False)
 SHOP_IDEMPOTENCY_SECONDS = 72 * 3600
 SHOP_TRUSTED_PROXIES = env.list("SHOP_TRUSTED_PROXIES", default=[])
+# What /metrics reads from the database: selectors that return families of metrics.
+SHOP_DATABASE_METRICS = ["inventory.selectors.reconciliation_metrics"]
 SHOP_METRICS_PUBLIC = env.bool("SHOP_METRICS_PUBLIC", default=not IS_PRODUCTION)
 
 DJANGO_STRUCTLOG_CELERY_ENABLED = True

@@ -1,7 +1,12 @@
 """Questions about stock: no writes, no locks."""
 
 from inventory.selectors.explaining import LedgerEntry, StockStory, stories_of_stock
-from inventory.selectors.findings import SeenRun, reconciliation_runs, with_findings
+from inventory.selectors.findings import (
+    SeenRun,
+    reconciliation_metrics,
+    reconciliation_runs,
+    with_findings,
+)
 from inventory.selectors.levels import (
     Level,
     Shown,
@@ -38,6 +43,7 @@ __all__ = [
     "expired_references",
     "levels_of",
     "movements",
+    "reconciliation_metrics",
     "reconciliation_runs",
     "shown_levels",
     "shown_to_shoppers",

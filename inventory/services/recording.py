@@ -1,6 +1,5 @@
 """Remembering where books disagree: runs and findings, of stock and of whatever floor asks."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +7,6 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from inventory.models import ReconciliationFinding, ReconciliationRun
-from shop.observe import metrics
 
 KEEP_CLEAN_RUNS = timedelta(days=30)
 
@@ -57,7 +55,7 @@ def record_reconciliation(
     seconds: float,
     unseen: Collection[str] = (),
 ) -> ReconciliationRun:
-    """Store a full look at the books of `scope`, and what it saw; tell the metrics.
+    """Store a full look at the books of `scope`, and what it saw.
 
     What was seen before stays one row; what is no longer there is resolved. What `unseen` checks
     found before stays as it was: this time they could not look, as when a payment provider does
@@ -66,11 +64,7 @@ def record_reconciliation(
     # A place is named once, even if a check comes upon it twice.
     seen = {(found.kind, found.reference): found for found in breaks}
     looked = [check for check in checks if check not in unseen]
-    run = _stored(scope, looked, list(seen.values()), now=now, seconds=seconds, unseen=unseen)
-    count_of = Counter(found.kind for found in seen.values())
-    for check in looked:
-        metrics.reconciliation_findings.labels(scope, check).set(count_of[check])
-    return run
+    return _stored(scope, looked, list(seen.values()), now=now, seconds=seconds, unseen=unseen)
 
 
 def resolve_finding(

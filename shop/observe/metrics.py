@@ -24,9 +24,3 @@ idempotent_replays = Counter(
 transaction_retries = Counter(
     "shop_transaction_retries_total", "Transactions run again after a conflict.", ["sqlstate"]
 )
-reconciliation_findings = Gauge(
-    "shop_reconciliation_findings",
-    "Places where the books disagreed at the last reconciliation.",
-    ["scope", "check"],
-    multiprocess_mode="mostrecent",
-)

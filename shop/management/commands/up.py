@@ -152,6 +152,8 @@ def _programs(home: Home) -> list[Program]:
     common = {
         **os.environ,
         "SHOP_ENV": settings.SHOP_ENV,
+        "DATABASE_SERVER_VERSION": os.environ.get("DATABASE_SERVER_VERSION")
+        or str(connection.pg_version),
         "PYTHONUNBUFFERED": "1",
         # For developers, and told by the tests; whoever runs the shop cannot mend them.
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),
