@@ -15,7 +15,7 @@ ROUNDS ?= 200
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gates lint format types imports migrations openapi fuzz last-unit \
-        bench load demo replay shell lock clean
+        bench books load demo replay shell lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ last-unit: $(VENV)/.dev ## Fifty shoppers after one unit, 200 times (ROUNDS=200)
 
 bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md
+
+books: $(VENV)/.dev ## Time the reconciliations of 100,000 orders (ARGS="--orders 1000")
+	@$(BIN)/python -m tests.load.books $(ARGS)
 
 load: $(VENV)/.dev ## Shoppers by the dozen against a shop of its own
 	@$(BIN)/python -m tests.load.journey --users $(USERS) --seconds $(SECONDS)

@@ -25,6 +25,7 @@ from orders.selectors import (
     order_findings,
     payments_seen,
 )
+from orders.selectors.reconciliation.checks import OPEN_PATIENCE
 from orders.services.sweeping import expire_order, sweep_payments
 from shop.db.alone import alone
 from shop.db.retry import retried
@@ -189,7 +190,12 @@ def _ask_for_payment(finding: Finding, now: datetime) -> str:
         return ""
     sweep_payments(now=now)
     payment = Payment.objects.get(pk=finding.reference)
-    return "" if payment.is_open else f"Asked the provider: {payment.status.lower()}"
+    asked_first = payment.requested_at or payment.created_at
+    is_late = payment.status == Payment.Status.REQUESTED and asked_first < now - OPEN_PATIENCE
+    is_due = payment.next_attempt_at is None or payment.next_attempt_at <= now
+    if payment.is_open and (is_late or is_due):
+        return ""  # the provider does not answer, or another sweep is about to ask it
+    return f"Asked the provider: {payment.status.lower()}"
 
 
 def _ask_for_refund(finding: Finding, now: datetime) -> str:

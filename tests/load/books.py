@@ -32,6 +32,7 @@ from orders.models import Order  # noqa: E402
 from orders.selectors import ORDER_CHECKS, PAYMENT_CHECKS  # noqa: E402
 from orders.selectors.reconciliation.checks import findings_of  # noqa: E402
 from orders.services import reconcile_orders, reconcile_payments  # noqa: E402
+from shop.models import OutboxMessage  # noqa: E402
 from tests.load.many_orders import make_many_orders  # noqa: E402
 
 BUDGET_SECONDS = 30
@@ -51,6 +52,7 @@ def main() -> None:
         sys.exit("books: there are orders in this database already")
     started = perf_counter()
     made = make_many_orders(orders=given.orders, skus=given.skus, now=timezone.now())
+    OutboxMessage.objects.all().delete()  # no relay runs here, and one that waits is a finding
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     OUT.print(f"{made} in {perf_counter() - started:.1f} s")

@@ -135,14 +135,16 @@ ORDER_CHECKS: tuple[Check, ...] = (
         "stock_is_promised_to_orders",
         "What is promised or sold to an order has that order: both come in one transaction.",
         """
-        SELECT r.reference, 'an order', format('%%s units %%s', sum(r.quantity), lower(r.state))
-        FROM inventory_reservation r
-        WHERE r.reference ~ '^order:[0-9]{1,18}(:again)?$' AND r.state <> 'RELEASED'
-          AND NOT EXISTS (
-              SELECT FROM orders_order o
-              WHERE o.id = substring(r.reference FROM '^order:([0-9]{1,18})')::bigint
-          )
-        GROUP BY r.reference, r.state
+        SELECT r.reference, 'an order', format('%%s units %%s', r.units, lower(r.state))
+        FROM (
+            SELECT reference, state, sum(quantity) AS units,
+                   substring(reference FROM '^order:([0-9]{1,18})(?::again)?$')::bigint AS order_id
+            FROM inventory_reservation
+            WHERE state <> 'RELEASED' AND reference LIKE 'order:%%'
+            GROUP BY reference, state
+        ) r
+        LEFT JOIN orders_order o ON o.id = r.order_id
+        WHERE r.order_id IS NOT NULL AND o.id IS NULL
         """,
         mending="What is only held is released: there is nobody to sell it to.",
     ),
