@@ -1,0 +1,73 @@
+"""Shapes of what staff, and those who wait, ask and are told about stock."""
+
+from inventory.serializers.moving import (
+    ArrivedLineRequest,
+    ReceiptLineRequest,
+    ReceiptRequest,
+    ReceiptResponse,
+    ReturnRequest,
+    TransferLineResponse,
+    TransferPageResponse,
+    TransferQuery,
+    TransferReceiptRequest,
+    TransferRequest,
+    TransferResponse,
+)
+from inventory.serializers.reconciliation import (
+    FindingResponse,
+    ReconciliationPageResponse,
+    ReconciliationQuery,
+    ReconciliationResponse,
+)
+from inventory.serializers.stock import (
+    AdjustmentRequest,
+    CountRequest,
+    CountResponse,
+    MovementPageResponse,
+    MovementQuery,
+    MovementResponse,
+    StockBulkRequest,
+    StockBulkResponse,
+    StockPageResponse,
+    StockQuery,
+    StockResponse,
+    StockRowRequest,
+    StockRowResponse,
+)
+from inventory.serializers.subscriptions import (
+    SubscriptionRequest,
+    SubscriptionResponse,
+)
+
+__all__ = [
+    "AdjustmentRequest",
+    "ArrivedLineRequest",
+    "CountRequest",
+    "CountResponse",
+    "FindingResponse",
+    "MovementPageResponse",
+    "MovementQuery",
+    "MovementResponse",
+    "ReceiptLineRequest",
+    "ReceiptRequest",
+    "ReceiptResponse",
+    "ReconciliationPageResponse",
+    "ReconciliationQuery",
+    "ReconciliationResponse",
+    "ReturnRequest",
+    "StockBulkRequest",
+    "StockBulkResponse",
+    "StockPageResponse",
+    "StockQuery",
+    "StockResponse",
+    "StockRowRequest",
+    "StockRowResponse",
+    "SubscriptionRequest",
+    "SubscriptionResponse",
+    "TransferLineResponse",
+    "TransferPageResponse",
+    "TransferQuery",
+    "TransferReceiptRequest",
+    "TransferRequest",
+    "TransferResponse",
+]
