@@ -27,3 +27,11 @@ def reconcile() -> int | None:
 def send_back_in_stock(*, message_id: str, payload: dict[str, Any]) -> None:
     """Mail those who wait for a variant that is available again. At least once, each once."""
     services.send_back_in_stock(subscription_ids=payload["subscription_ids"])
+
+
+@shared_task(
+    name="inventory.send_low_stock", autoretry_for=(OSError,), retry_backoff=60, max_retries=3
+)
+def send_low_stock(*, message_id: str, payload: dict[str, Any]) -> None:
+    """Mail staff that stock is running low. At least once, told once until more comes in."""
+    services.send_low_stock(stock_ids=payload["stock_ids"])

@@ -160,7 +160,7 @@ SHOP_PROCESS = env.str("SHOP_PROCESS", default="command")
 _session = {
     **TIMEOUTS.get(SHOP_PROCESS, TIMEOUTS["command"]).settings(
         # Told by whoever knows it, as a server refuses a setting that it has not heard of.
-        server_version=env.int("DATABASE_SERVER_VERSION", default=None)
+        server_version=env.int("DATABASE_SERVER_VERSION", default=0) or None
     ),
     **SESSION,
 }
@@ -487,6 +487,8 @@ SHOP_HOLD_SECONDS = env.int("SHOP_HOLD_SECONDS", default=900)
 # than the other, from the moment the order was placed.
 SHOP_ACTION_HOLD_SECONDS = env.int("SHOP_ACTION_HOLD_SECONDS", default=1200)
 SHOP_LONGEST_HOLD_SECONDS = env.int("SHOP_LONGEST_HOLD_SECONDS", default=3600)
+# Who is told that stock is running low; nobody named: staff who may change stock.
+SHOP_STOCK_ALERT_EMAILS = env.list("SHOP_STOCK_ALERT_EMAILS", default=[])
 SHOP_SANDBOX_PAYMENTS = env.bool("SHOP_SANDBOX_PAYMENTS", default=not IS_PRODUCTION or DEBUG)
 SHOP_SERVER_TIMING = env.bool("SHOP_SERVER_TIMING", default=False)
 SHOP_IDEMPOTENCY_SECONDS = 72 * 3600

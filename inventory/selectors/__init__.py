@@ -20,10 +20,12 @@ from inventory.selectors.levels import (
     shown_levels,
     shown_to_shoppers,
     stock_levels,
+    stock_row,
     stock_rows,
     transfer_of,
     transfers,
     warehouse_of,
+    warehouses,
 )
 from inventory.selectors.reconciliation import CHECKS, Drift, drifted_stock
 
@@ -48,10 +50,12 @@ __all__ = [
     "shown_levels",
     "shown_to_shoppers",
     "stock_levels",
+    "stock_row",
     "stock_rows",
     "stories_of_stock",
     "transfer_of",
     "transfers",
     "warehouse_of",
+    "warehouses",
     "with_findings",
 ]

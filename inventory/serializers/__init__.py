@@ -5,6 +5,7 @@ from inventory.serializers.moving import (
     ReceiptLineRequest,
     ReceiptRequest,
     ReceiptResponse,
+    ReceivedQuery,
     ReturnRequest,
     TransferLineResponse,
     TransferPageResponse,
@@ -21,8 +22,10 @@ from inventory.serializers.reconciliation import (
 )
 from inventory.serializers.stock import (
     AdjustmentRequest,
+    CountPageResponse,
     CountRequest,
     CountResponse,
+    LedgerQuery,
     MovementPageResponse,
     MovementQuery,
     MovementResponse,
@@ -33,24 +36,35 @@ from inventory.serializers.stock import (
     StockResponse,
     StockRowRequest,
     StockRowResponse,
+    StockTermsRequest,
 )
 from inventory.serializers.subscriptions import (
     SubscriptionRequest,
     SubscriptionResponse,
 )
+from inventory.serializers.warehouses import (
+    WarehouseChangeRequest,
+    WarehousePageResponse,
+    WarehouseQuery,
+    WarehouseRequest,
+    WarehouseResponse,
+)
 
 __all__ = [
     "AdjustmentRequest",
     "ArrivedLineRequest",
+    "CountPageResponse",
     "CountRequest",
     "CountResponse",
     "FindingResponse",
+    "LedgerQuery",
     "MovementPageResponse",
     "MovementQuery",
     "MovementResponse",
     "ReceiptLineRequest",
     "ReceiptRequest",
     "ReceiptResponse",
+    "ReceivedQuery",
     "ReconciliationPageResponse",
     "ReconciliationQuery",
     "ReconciliationResponse",
@@ -62,6 +76,7 @@ __all__ = [
     "StockResponse",
     "StockRowRequest",
     "StockRowResponse",
+    "StockTermsRequest",
     "SubscriptionRequest",
     "SubscriptionResponse",
     "TransferLineResponse",
@@ -70,4 +85,9 @@ __all__ = [
     "TransferReceiptRequest",
     "TransferRequest",
     "TransferResponse",
+    "WarehouseChangeRequest",
+    "WarehousePageResponse",
+    "WarehouseQuery",
+    "WarehouseRequest",
+    "WarehouseResponse",
 ]

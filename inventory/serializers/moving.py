@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from inventory.models import MOST_UNITS, StockTransfer
 from inventory.serializers.fields import TextField, UnitsField
-from inventory.serializers.stock import MovementResponse
+from inventory.serializers.stock import LedgerQuery, MovementResponse
 from shop.http.serializers import ListQuery, RequestSerializer
 
 MOST_LINES = 100  # of one receipt
@@ -26,6 +26,12 @@ class ReceiptRequest(RequestSerializer):
         help_text="Number of the delivery note: what came in by it counts once.",
     )
     reason = TextField(max_length=500, required=False)
+
+
+class ReceivedQuery(LedgerQuery):
+    reference = serializers.CharField(
+        max_length=80, required=False, help_text="What it came in by, as it was given."
+    )
 
 
 class ReceiptResponse(serializers.Serializer[Any]):
@@ -82,6 +88,9 @@ class TransferReceiptRequest(RequestSerializer):
 
 class TransferQuery(ListQuery):
     state = serializers.ChoiceField(choices=StockTransfer.State.choices, required=False)
+    warehouse = serializers.CharField(
+        max_length=40, required=False, help_text="Code of where they leave or arrive."
+    )
 
 
 class TransferLineResponse(serializers.Serializer[Any]):

@@ -23,6 +23,7 @@ class StockQuery(ListQuery):
 
 
 class StockResponse(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
     sku = serializers.CharField()
     variant_id = serializers.IntegerField()
     warehouse = serializers.CharField(source="code", help_text="Its code.")
@@ -33,6 +34,17 @@ class StockResponse(serializers.Serializer[Any]):
     )
     backorder_limit = serializers.IntegerField()
     low_at = serializers.IntegerField()
+
+
+class StockTermsRequest(RequestSerializer):
+    """On which terms stock is sold. What is not named stays."""
+
+    backorder_limit = UnitsField(
+        min_value=0, max_value=MOST_UNITS, help_text="Units promised beyond what is on hand."
+    )
+    low_at = UnitsField(
+        min_value=0, max_value=MOST_UNITS, help_text="At so many units or fewer, stock is low."
+    )
 
 
 class StockPageResponse(serializers.Serializer[Any]):
@@ -86,6 +98,15 @@ class MovementPageResponse(serializers.Serializer[Any]):
     previous = serializers.URLField(allow_null=True)
 
 
+class LedgerQuery(ListQuery):
+    """What narrows a list of one kind of ledger rows, or of counts."""
+
+    sku = serializers.CharField(max_length=255, required=False)
+    warehouse = serializers.CharField(max_length=40, required=False, help_text="Its code.")
+    after = serializers.DateTimeField(required=False, help_text="From this moment on.")
+    before = serializers.DateTimeField(required=False, help_text="Earlier than this moment.")
+
+
 class CountRequest(RequestSerializer):
     sku = TextField(max_length=255)
     warehouse = TextField(max_length=40, help_text="Its code.")
@@ -106,6 +127,12 @@ class CountResponse(serializers.Serializer[Any]):
         allow_null=True, help_text="The ledger row of the variance; null when there is none."
     )
     counted_at = serializers.DateTimeField(format=None)
+
+
+class CountPageResponse(serializers.Serializer[Any]):
+    results = CountResponse(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
 
 
 class StockRowRequest(RequestSerializer):

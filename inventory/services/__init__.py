@@ -5,6 +5,7 @@ from inventory.services.adjustments import (
     StockTerms,
     adjust_many,
     adjust_stock,
+    change_stock_terms,
     set_stock_terms,
     write_off,
 )
@@ -15,6 +16,7 @@ from inventory.services.availability import (
 )
 from inventory.services.counts import RowResult, StockRow, count_stock, set_stock
 from inventory.services.holds import extend_hold
+from inventory.services.low_stock import send_low_stock
 from inventory.services.receipts import (
     ReceiptLine,
     SkuLine,
@@ -34,6 +36,12 @@ from inventory.services.stock import (
 )
 from inventory.services.subscriptions import send_back_in_stock, subscribe_to_stock
 from inventory.services.transfers import dispatch_transfer, receive_transfer
+from inventory.services.warehouses import (
+    WarehouseChanges,
+    change_warehouse,
+    close_warehouse,
+    open_warehouse,
+)
 
 __all__ = [
     "Adjustment",
@@ -46,14 +54,19 @@ __all__ = [
     "StockLine",
     "StockRow",
     "StockTerms",
+    "WarehouseChanges",
     "adjust_many",
     "adjust_stock",
     "announce_availability",
     "announce_warehouse",
+    "change_stock_terms",
+    "change_warehouse",
+    "close_warehouse",
     "commit_stock",
     "count_stock",
     "dispatch_transfer",
     "extend_hold",
+    "open_warehouse",
     "receive_skus",
     "receive_stock",
     "receive_transfer",
@@ -67,6 +80,7 @@ __all__ = [
     "resolve_finding",
     "return_stock",
     "send_back_in_stock",
+    "send_low_stock",
     "set_stock",
     "set_stock_terms",
     "subscribe_to_stock",

@@ -15,11 +15,13 @@ from inventory.views.stock import (
     CountView,
     MovementView,
     StockBulkView,
+    StockItemView,
     StockView,
 )
 from inventory.views.subscriptions import (
     SubscriptionView,
 )
+from inventory.views.warehouses import WarehousesView, WarehouseView
 
 __all__ = [
     "AdjustmentView",
@@ -29,9 +31,12 @@ __all__ = [
     "ReconciliationView",
     "ReturnView",
     "StockBulkView",
+    "StockItemView",
     "StockView",
     "SubscriptionView",
     "TransferReceiptView",
     "TransferView",
     "TransfersView",
+    "WarehouseView",
+    "WarehousesView",
 ]

@@ -9,11 +9,14 @@ from rest_framework.response import Response
 
 from accounts.permissions import signed_in_user
 from inventory import selectors, services
-from inventory.permissions import MayChangeStock, MaySeeTransfers
+from inventory.models import StockMovement
+from inventory.permissions import MayChangeStock, MaySeeMovements, MaySeeTransfers
 from inventory.serializers import (
+    MovementPageResponse,
     MovementResponse,
     ReceiptRequest,
     ReceiptResponse,
+    ReceivedQuery,
     ReturnRequest,
     TransferPageResponse,
     TransferQuery,
@@ -21,12 +24,30 @@ from inventory.serializers import (
     TransferRequest,
     TransferResponse,
 )
+from inventory.views.stock import ledger_page
 from shop.http.pagination import paginate
 from shop.http.views import ApiView
 
 
 class ReceiptView(ApiView):
-    permission_classes = (MayChangeStock,)
+    def get_permissions(self) -> list[BasePermission]:
+        return [MayChangeStock() if self.request.method == "POST" else MaySeeMovements()]
+
+    @extend_schema(
+        operation_id="inventory_receipts_list",
+        tags=["inventory"],
+        summary="List what came in, newest first",
+        parameters=[ReceivedQuery],
+        responses={200: MovementPageResponse},
+    )
+    def get(self, request: Request) -> Response:
+        query = ReceivedQuery.parse_query(request)
+        return ledger_page(
+            request,
+            query,
+            kind=StockMovement.Kind.RECEIPT,
+            cause=f"receipt:{query['reference']}" if "reference" in query else None,
+        )
 
     @extend_schema(
         operation_id="inventory_receipts_create",
@@ -53,7 +74,24 @@ class ReceiptView(ApiView):
 
 
 class ReturnView(ApiView):
-    permission_classes = (MayChangeStock,)
+    def get_permissions(self) -> list[BasePermission]:
+        return [MayChangeStock() if self.request.method == "POST" else MaySeeMovements()]
+
+    @extend_schema(
+        operation_id="inventory_returns_list",
+        tags=["inventory"],
+        summary="List what came back, newest first",
+        parameters=[ReceivedQuery],
+        responses={200: MovementPageResponse},
+    )
+    def get(self, request: Request) -> Response:
+        query = ReceivedQuery.parse_query(request)
+        return ledger_page(
+            request,
+            query,
+            kind=StockMovement.Kind.RETURN,
+            cause=f"sent-back:{query['reference']}" if "reference" in query else None,
+        )
 
     @extend_schema(
         operation_id="inventory_returns_create",
@@ -94,7 +132,9 @@ class TransfersView(ApiView):
     def get(self, request: Request) -> Response:
         query = TransferQuery.parse_query(request)
         page = paginate(
-            selectors.transfers(state=query.get("state")), request=request, order=("-id",)
+            selectors.transfers(state=query.get("state"), warehouse=query.get("warehouse")),
+            request=request,
+            order=("-id",),
         )
         return Response(page.answer(list(TransferResponse(page.rows, many=True).data)))
 

@@ -6,6 +6,7 @@ made here finds nothing. For a database without orders.
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -237,7 +238,7 @@ def make_many_orders(*, orders: int, skus: int, now: datetime) -> Made:
         reason="Opening stock",
         now=now,
     )
-    facts = {
+    facts: dict[str, Any] = {
         "orders": orders,
         "skus": skus,
         "now": now,

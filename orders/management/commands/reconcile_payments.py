@@ -28,11 +28,11 @@ class Command(BooksCommand):
             help="ask the providers about so many hours back; everything if it is not given",
         )
 
-    def reconcile(self, *, hours: int | None, **options: Any) -> BooksSeen | None:
-        return services.reconcile_payments(now=timezone.now(), window=_window(hours))
+    def reconcile(self, **options: Any) -> BooksSeen | None:
+        return services.reconcile_payments(now=timezone.now(), window=_window(options["hours"]))
 
-    def look(self, *, hours: int | None, **options: Any) -> list[Finding]:
-        now, window = timezone.now(), _window(hours)
+    def look(self, **options: Any) -> list[Finding]:
+        now, window = timezone.now(), _window(options["hours"])
         return payment_findings(now=now, since=None if window is None else now - window)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -44,7 +45,7 @@ class Check:
 
 def findings_of(checks: Iterable[Check], *, now: datetime) -> list[Finding]:
     """Return what these checks find, one statement each, in the caller's transaction."""
-    facts = {
+    facts: dict[str, Any] = {
         "now": now,
         "hold_patience": HOLD_PATIENCE,
         "open_patience": OPEN_PATIENCE,

@@ -94,10 +94,22 @@ def our_payments(code: str, *, where: Q) -> dict[UUID, OurPayment]:
     return {
         pk: OurPayment(
             PaymentRequest(pk, amount_minor, currency, token),
-            *more,
+            status,
+            captured_minor,
+            next_attempt_at,
+            created_at,
             *refunds.get(pk, (0, 0)),
         )
-        for pk, amount_minor, currency, token, *more in rows.iterator(chunk_size=5000)
+        for (
+            pk,
+            amount_minor,
+            currency,
+            token,
+            status,
+            captured_minor,
+            next_attempt_at,
+            created_at,
+        ) in rows.iterator(chunk_size=5000)
     }
 
 

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from shop.db.timeouts import SESSION, TIMEOUTS
+from shop.db.version import server_version
 
 PURPOSES = ("web", "worker", "readonly", "migrator")
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         statements = [
             statement
             for purpose, role in roles.items()
-            for statement in _statements(purpose, role, server_version=_server_version())
+            for statement in _statements(purpose, role, version=server_version())
         ]
         with transaction.atomic(), connection.cursor() as cursor:
             # Settings of an extension can be given to roles once the session has loaded it.
@@ -60,14 +61,8 @@ class Command(BaseCommand):
             )
 
 
-def _server_version() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version_num')::int")
-        return int(cursor.fetchone()[0])
-
-
-def _statements(purpose: str, role: str, *, server_version: int) -> list[sql.Composed]:
-    told = {**TIMEOUTS[purpose].settings(server_version=server_version), **SESSION}
+def _statements(purpose: str, role: str, *, version: int) -> list[sql.Composed]:
+    told = {**TIMEOUTS[purpose].settings(server_version=version), **SESSION}
     if purpose == "readonly":
         told["default_transaction_read_only"] = "on"
     return [

@@ -365,7 +365,7 @@ class TestProviders:
         original = provider.statement
 
         def moved(**facts: Any) -> Any:
-            told = original(**facts)
+            told = original(**facts) or {}
             provider.pay(
                 PaymentRequest(away.payment.pk, away.payment.amount_minor, "GBP", "tok_ok")
             )
@@ -374,7 +374,7 @@ class TestProviders:
             provider.pay(
                 PaymentRequest(late.payment.pk, late.payment.amount_minor, "GBP", "tok_ok")
             )
-            return {**told, **original(**facts)}
+            return {**told, **(original(**facts) or {})}
 
         monkeypatch.setattr(provider, "statement", moved)
 

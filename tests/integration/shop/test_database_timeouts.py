@@ -19,7 +19,8 @@ from rest_framework.test import APIClient
 from inventory.models import Stock, StockMovement
 from orders.models import Order
 from shop.db.timeouts import TIMEOUTS
-from shop.idempotency import IdempotencyKey
+from shop.db.version import server_version
+from shop.models import IdempotencyKey
 from tests.make import inventory as make_inventory
 from tests.make import orders as make
 from tests.make.accounts import signed_in, superuser
@@ -189,10 +190,13 @@ def test_whoever_is_cut_off_in_a_transaction_is_back_at_once(
     stock = make_inventory.stock(on_hand=5)
     signed_in(api, superuser())
     body = {"sku": stock.variant.sku, "warehouse": "main", "delta": 1, "reason": "Counted"}
-    monkeypatch.setattr(
-        "inventory.services.adjustments.already_moved",
-        lambda **_: time.sleep(0.3) or connection.cursor().execute("SELECT 1"),
-    )
+
+    def dawdling(**_: Any) -> None:
+        time.sleep(0.3)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+    monkeypatch.setattr("inventory.services.adjustments.already_moved", dawdling)
 
     with patience(**{limit: 100}):
         cut_off = api.post(ADJUSTMENTS, body)
@@ -237,7 +241,7 @@ class TestRoles:
             assert found["statement_timeout"] == f"{limits.statement}ms"
             assert found["lock_timeout"] == f"{limits.lock}ms"
             assert found["idle_in_transaction_session_timeout"] == f"{limits.idle_in_transaction}ms"
-            if connection.pg_version >= 170_000:
+            if server_version() >= 170_000:
                 assert found["transaction_timeout"] == f"{limits.transaction}ms"
             assert found["pg_trgm.word_similarity_threshold"] == "0.3"
         assert _settings_of("shop_readonly")["default_transaction_read_only"] == "on"
