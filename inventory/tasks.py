@@ -21,6 +21,13 @@ def reconcile() -> int | None:
     return seen.run.found if seen is not None else None
 
 
+@shared_task(name="inventory.reconcile_catalogue")
+def reconcile_catalogue() -> int | None:
+    """Look whether cached products are the catalogue's. Every 5 minutes by beat; one at a time."""
+    seen = services.reconcile_catalogue(now=timezone.now())
+    return seen.run.found if seen is not None else None
+
+
 @shared_task(
     name="inventory.send_back_in_stock", autoretry_for=(OSError,), retry_backoff=60, max_retries=3
 )

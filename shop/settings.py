@@ -309,6 +309,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 300.0,
         "options": {"expires": 240},
     },
+    "inventory.reconcile_catalogue": {
+        "task": "inventory.reconcile_catalogue",
+        "schedule": 300.0,
+        "options": {"expires": 240},
+    },
     "orders.reconcile_orders": {
         "task": "orders.reconcile_orders",
         "schedule": 300.0,

@@ -14,6 +14,11 @@ from inventory.services.availability import (
     announce_warehouse,
     record_availability,
 )
+from inventory.services.catalogue_copies import (
+    CopiesSeen,
+    drop_stale_copies,
+    reconcile_catalogue,
+)
 from inventory.services.counts import RowResult, StockRow, count_stock, set_stock
 from inventory.services.holds import extend_hold
 from inventory.services.low_stock import send_low_stock
@@ -46,6 +51,7 @@ from inventory.services.warehouses import (
 __all__ = [
     "Adjustment",
     "Break",
+    "CopiesSeen",
     "ReceiptLine",
     "Reconciliation",
     "Repair",
@@ -65,11 +71,13 @@ __all__ = [
     "commit_stock",
     "count_stock",
     "dispatch_transfer",
+    "drop_stale_copies",
     "extend_hold",
     "open_warehouse",
     "receive_skus",
     "receive_stock",
     "receive_transfer",
+    "reconcile_catalogue",
     "reconcile_stock",
     "record_availability",
     "record_reconciliation",

@@ -4,6 +4,9 @@ import re
 
 from prometheus_client import REGISTRY
 
+from inventory.selectors import CHECKS
+from inventory.services.catalogue_copies import CHECK
+from orders.selectors import ORDER_CHECKS, PAYMENT_CHECKS, PROVIDER_CHECKS
 from shop.embedded.home import PROJECT
 from shop.errors import Refusal
 from tests.unit.test_architecture import our_refusals
@@ -28,6 +31,13 @@ def test_the_runbook_names_metrics_that_exist() -> None:
     named = set(re.findall(r"`(shop_[a-z_]+)", page("docs/operations/runbook.md")))
 
     assert {name for name in named if name.removesuffix("_total") not in known} == set()
+
+
+def test_the_runbook_says_what_each_finding_means() -> None:
+    told = page("docs/operations/runbook.md")
+    names = [check.name for check in (*CHECKS, *ORDER_CHECKS, *PAYMENT_CHECKS)]
+
+    assert [name for name in (*names, *PROVIDER_CHECKS, CHECK) if f"`{name}`" not in told] == []
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -77,12 +77,13 @@ def test_lets_in_staff_with_the_permission_alone(
 ) -> None:
     stock = make.stock(on_hand=5)
     make.make_warehouse("empty")
-    body: dict[str, Any] = {
+    bodies: dict[str, dict[str, Any]] = {
         "warehouses": {"code": "leeds", "name": "Leeds", "country": "GB"},
         "warehouses/empty": {"name": "Void"} if method == "patch" else {},
         "stock/{stock}": {"low_at": 3},
         "counts": {"sku": stock.variant.sku, "warehouse": "main", "counted": 4, "reason": "x"},
-    }.get(path, {})
+    }
+    body = bodies.get(path, {})
     people: list[tuple[Callable[[], User | None], int]] = [
         (lambda: None, 401),
         (make_user, 403),
