@@ -50,7 +50,7 @@ def _differs(copy: StaleCopy, kept: bytes | None, now: datetime) -> bool:
     told = product_document(copy.ref, currency=copy.currency, now=now)
     if told is None or kept is None:
         return (told is None) != (kept is None)
-    return _comparable(dumps(told[0])) != _comparable(kept)
+    return bool(_comparable(dumps(told[0])) != _comparable(kept))
 
 
 def _comparable(content: bytes) -> Any:

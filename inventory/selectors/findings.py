@@ -55,12 +55,15 @@ def with_findings(runs: Sequence[ReconciliationRun]) -> list[SeenRun]:
     return [SeenRun(run, seen[run.pk]) for run in runs]
 
 
+# Among the latest runs, days of them, so that it costs the same however many are kept.
 _LAST_RUNS = """
 SELECT r.scope, extract(epoch FROM r.started_at), r.seconds, c.name,
        (SELECT count(*) FROM inventory_reconciliationfinding f
         WHERE f.scope = r.scope AND f.kind = c.name AND f.state = 'OPEN')
 FROM (
-    SELECT DISTINCT ON (scope) * FROM inventory_reconciliationrun ORDER BY scope, id DESC
+    SELECT DISTINCT ON (scope) *
+    FROM (SELECT * FROM inventory_reconciliationrun ORDER BY id DESC LIMIT 3000) latest
+    ORDER BY scope, id DESC
 ) r
 CROSS JOIN LATERAL unnest(r.checks) AS c(name)
 ORDER BY r.scope, c.name

@@ -382,10 +382,11 @@ def _payer_must_act(order: Order, payment: Payment, *, now: datetime) -> OrderEv
         now + timedelta(seconds=settings.SHOP_ACTION_HOLD_SECONDS),
         order.placed_at + timedelta(seconds=settings.SHOP_LONGEST_HOLD_SECONDS),
     )
-    # What somebody took over after its end is not to be had by waiting: the order ends as it said.
+    # What has ended is anyone's, and what somebody took over is not to be had by waiting: such an
+    # order ends as it said.
     is_extended = (
         order.status == Order.Status.PENDING
-        and until > order.hold_expires_at
+        and now < order.hold_expires_at < until
         and extend_hold(reference=order.stock_reference, until=until)
     )
     if is_extended:
