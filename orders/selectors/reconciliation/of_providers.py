@@ -136,7 +136,9 @@ def provider_findings(
     for key, theirs in told.items():
         if key not in ours and (found := list(_compared(key, None, theirs, now=now))):
             doubtful[key] = found
-    looks = [*doubtful, *(key for key in again if key not in doubtful)][:MOST_SECOND_LOOKS]
+    # Those found before that are too old to be among either.
+    older = [key for key in again if key not in ours and key not in told]
+    looks = [*list(doubtful)[:MOST_SECOND_LOOKS], *older]
     fresh = our_payments(code, where=Q(pk__in=looks))
     for key in looks:
         doubtful[key] = _looked_at_again(code, key, fresh.get(key), now=now)
