@@ -90,6 +90,7 @@ CORS_ALLOW_HEADERS = [
     "x-cart-token",
     "x-order-token",
     "x-request-id",
+    "x-sale-ticket",
 ]
 
 # The house -------------------------------------------------------------------------------------

@@ -1,5 +1,9 @@
-"""Shapes of what staff, and those who wait, ask and are told about stock."""
+"""Shapes of what inventory is asked and tells."""
 
+from inventory.serializers.fields import (
+    TextField,
+    UnitsField,
+)
 from inventory.serializers.moving import (
     ArrivedLineRequest,
     ReceiptLineRequest,
@@ -19,6 +23,22 @@ from inventory.serializers.reconciliation import (
     ReconciliationPageResponse,
     ReconciliationQuery,
     ReconciliationResponse,
+)
+from inventory.serializers.sales import (
+    FlashSaleChangeRequest,
+    FlashSaleListQuery,
+    FlashSalePageResponse,
+    FlashSaleRequest,
+    FlashSaleResponse,
+    FlashSaleStaffResponse,
+    MomentField,
+    NoQuery,
+    PurchaseLimitListQuery,
+    PurchaseLimitPageResponse,
+    PurchaseLimitRequest,
+    PurchaseLimitResponse,
+    TicketAnswer,
+    TicketResponse,
 )
 from inventory.serializers.stock import (
     AdjustmentRequest,
@@ -57,10 +77,22 @@ __all__ = [
     "CountRequest",
     "CountResponse",
     "FindingResponse",
+    "FlashSaleChangeRequest",
+    "FlashSaleListQuery",
+    "FlashSalePageResponse",
+    "FlashSaleRequest",
+    "FlashSaleResponse",
+    "FlashSaleStaffResponse",
     "LedgerQuery",
+    "MomentField",
     "MovementPageResponse",
     "MovementQuery",
     "MovementResponse",
+    "NoQuery",
+    "PurchaseLimitListQuery",
+    "PurchaseLimitPageResponse",
+    "PurchaseLimitRequest",
+    "PurchaseLimitResponse",
     "ReceiptLineRequest",
     "ReceiptRequest",
     "ReceiptResponse",
@@ -79,12 +111,16 @@ __all__ = [
     "StockTermsRequest",
     "SubscriptionRequest",
     "SubscriptionResponse",
+    "TextField",
+    "TicketAnswer",
+    "TicketResponse",
     "TransferLineResponse",
     "TransferPageResponse",
     "TransferQuery",
     "TransferReceiptRequest",
     "TransferRequest",
     "TransferResponse",
+    "UnitsField",
     "WarehouseChangeRequest",
     "WarehousePageResponse",
     "WarehouseQuery",

@@ -9,6 +9,14 @@ from inventory.services.adjustments import (
     set_stock_terms,
     write_off,
 )
+from inventory.services.admission import (
+    Admission,
+    Ticket,
+    enter_sales,
+    issue_ticket,
+    leave_sales,
+    ticket_state,
+)
 from inventory.services.availability import (
     announce_availability,
     announce_warehouse,
@@ -20,6 +28,15 @@ from inventory.services.catalogue_copies import (
     reconcile_catalogue,
 )
 from inventory.services.counts import RowResult, StockRow, count_stock, set_stock
+from inventory.services.flash_sales import (
+    CHANGEABLE,
+    FlashSaleDraft,
+    change_flash_sale,
+    create_flash_sale,
+    delete_flash_sale,
+    remove_purchase_limit,
+    set_purchase_limit,
+)
 from inventory.services.holds import extend_hold
 from inventory.services.low_stock import send_low_stock
 from inventory.services.receipts import (
@@ -35,6 +52,7 @@ from inventory.services.recording import Break, Repair, record_reconciliation, r
 from inventory.services.stock import (
     StockLine,
     commit_stock,
+    forget_purchase,
     refuse_short_lines,
     release_stock,
     reserve_stock,
@@ -49,9 +67,12 @@ from inventory.services.warehouses import (
 )
 
 __all__ = [
+    "CHANGEABLE",
     "Adjustment",
+    "Admission",
     "Break",
     "CopiesSeen",
+    "FlashSaleDraft",
     "ReceiptLine",
     "Reconciliation",
     "Repair",
@@ -60,19 +81,27 @@ __all__ = [
     "StockLine",
     "StockRow",
     "StockTerms",
+    "Ticket",
     "WarehouseChanges",
     "adjust_many",
     "adjust_stock",
     "announce_availability",
     "announce_warehouse",
+    "change_flash_sale",
     "change_stock_terms",
     "change_warehouse",
     "close_warehouse",
     "commit_stock",
     "count_stock",
+    "create_flash_sale",
+    "delete_flash_sale",
     "dispatch_transfer",
     "drop_stale_copies",
+    "enter_sales",
     "extend_hold",
+    "forget_purchase",
+    "issue_ticket",
+    "leave_sales",
     "open_warehouse",
     "receive_skus",
     "receive_stock",
@@ -83,15 +112,18 @@ __all__ = [
     "record_reconciliation",
     "refuse_short_lines",
     "release_stock",
+    "remove_purchase_limit",
     "repair_stock",
     "reserve_stock",
     "resolve_finding",
     "return_stock",
     "send_back_in_stock",
     "send_low_stock",
+    "set_purchase_limit",
     "set_stock",
     "set_stock_terms",
     "subscribe_to_stock",
     "take_back",
+    "ticket_state",
     "write_off",
 ]

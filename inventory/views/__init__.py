@@ -1,5 +1,15 @@
-"""Stock over HTTP: for staff, but for those who wait for some."""
+"""Inventory over HTTP."""
 
+from inventory.views.flash_sales import (
+    FlashSaleListView,
+    FlashSaleView,
+    TicketIssueView,
+    TicketView,
+)
+from inventory.views.limits import (
+    PurchaseLimitListView,
+    PurchaseLimitView,
+)
 from inventory.views.moving import (
     ReceiptView,
     ReturnView,
@@ -21,12 +31,19 @@ from inventory.views.stock import (
 from inventory.views.subscriptions import (
     SubscriptionView,
 )
-from inventory.views.warehouses import WarehousesView, WarehouseView
+from inventory.views.warehouses import (
+    WarehousesView,
+    WarehouseView,
+)
 
 __all__ = [
     "AdjustmentView",
     "CountView",
+    "FlashSaleListView",
+    "FlashSaleView",
     "MovementView",
+    "PurchaseLimitListView",
+    "PurchaseLimitView",
     "ReceiptView",
     "ReconciliationView",
     "ReturnView",
@@ -34,6 +51,8 @@ __all__ = [
     "StockItemView",
     "StockView",
     "SubscriptionView",
+    "TicketIssueView",
+    "TicketView",
     "TransferReceiptView",
     "TransferView",
     "TransfersView",
