@@ -19,7 +19,7 @@ PARTS ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gates lint format types imports migrations openapi fuzz last-unit \
-        races soak bench load demo replay shell lock clean
+        races soak bench books load demo replay shell lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ soak: $(VENV)/.dev ## The state machine for hours, into docs/operations/soak.md 
 
 bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md
+
+books: $(VENV)/.dev ## Time the reconciliations of 100,000 orders (ARGS="--orders 1000")
+	@$(BIN)/python -m tests.load.books $(ARGS)
 
 load: $(VENV)/.dev ## Shoppers by the dozen against a shop of its own
 	@$(BIN)/python -m tests.load.journey --users $(USERS) --seconds $(SECONDS)

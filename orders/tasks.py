@@ -20,6 +20,20 @@ def expire_holds() -> int:
     return services.expire_holds(now=timezone.now()).finished
 
 
+@shared_task(name="orders.reconcile_orders")
+def reconcile_orders() -> int | None:
+    """Look whether the books of the orders agree. Every 5 minutes by beat; one at a time."""
+    seen = services.reconcile_orders(now=timezone.now())
+    return seen.run.found if seen is not None else None
+
+
+@shared_task(name="orders.reconcile_payments")
+def reconcile_payments() -> int | None:
+    """Look whether we and the providers agree. Every 5 minutes by beat; one at a time."""
+    seen = services.reconcile_payments(now=timezone.now())
+    return seen.run.found if seen is not None else None
+
+
 @shared_task(name="orders.send_confirmation")
 def send_confirmation(*, message_id: str, payload: dict[str, int]) -> None:
     """Mail the buyer what they bought. At least once a message."""

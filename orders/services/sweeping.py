@@ -108,6 +108,8 @@ def _give_back(refund: Refund, *, now: datetime) -> bool:
 
 def expire_order(*, order_id: int, now: datetime) -> bool:
     """End one pending order whose hold has run out; False if it is to be left alone for now."""
+    if Order.objects.filter(pk=order_id, hold_expires_at__gt=now).exists():
+        return False  # the payer was given more time since it was picked
     payment = Payment.objects.filter(order=order_id, status__in=Payment.OPEN).first()
     if payment is not None and _is_in_flight(payment, now=now):
         return False
@@ -131,6 +133,8 @@ def _end_expired(*, order_id: int, now: datetime) -> bool:
     order = Order.objects.locked().get(pk=order_id)
     if order.status != Order.Status.PENDING:
         return True  # the provider's word has ended it, one way or the other
+    if order.hold_expires_at > now:
+        return False
     order.cancelled_at = now
     order.cancel_reason = NOT_PAID_IN_TIME
     move_order(

@@ -67,6 +67,11 @@ def relay(*, now: datetime, send: Callable[..., Any] | None = None) -> int:
     return sent
 
 
+def waiting(*, topic: str) -> int:
+    """Return how many messages of this topic wait to be relayed."""
+    return OutboxMessage.objects.filter(topic=topic, published_at__isnull=True).count()
+
+
 def relay_forever(
     *,
     clock: Callable[[], datetime],

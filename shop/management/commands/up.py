@@ -17,6 +17,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
+from shop.db.version import server_version
 from shop.embedded.command_line import servers_of_up
 from shop.embedded.errors import CannotRun
 from shop.embedded.home import PROJECT, Home, write_private
@@ -152,6 +153,8 @@ def _programs(home: Home) -> list[Program]:
     common = {
         **os.environ,
         "SHOP_ENV": settings.SHOP_ENV,
+        "DATABASE_SERVER_VERSION": os.environ.get("DATABASE_SERVER_VERSION")
+        or str(server_version()),
         "PYTHONUNBUFFERED": "1",
         # For developers, and told by the tests; whoever runs the shop cannot mend them.
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),

@@ -103,7 +103,8 @@ def test_dying_while_paying_and_never_coming_back_ends_with_the_hold() -> None:
 
     sweep_payments(now=now + timedelta(seconds=40))
     assert Payment.objects.get().status == "REQUIRES_ACTION"
-    expire_holds(now=now + timedelta(minutes=16))
+    # Sent to the bank, the payer has 20 minutes from then.
+    expire_holds(now=now + timedelta(minutes=22))
 
     order = Order.objects.get()
     assert (order.status, order.payment_status) == ("CANCELLED", "VOIDED")
