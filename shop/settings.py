@@ -303,6 +303,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "orders.resume_checkouts": {
+        "task": "orders.resume_checkouts",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "inventory.reconcile": {
         "task": "inventory.reconcile",
         "schedule": 300.0,
@@ -476,6 +481,8 @@ SHOP_SANDBOX_PAYMENTS = env.bool("SHOP_SANDBOX_PAYMENTS", default=not IS_PRODUCT
 SHOP_SERVER_TIMING = env.bool("SHOP_SERVER_TIMING", default=False)
 SHOP_IDEMPOTENCY_SECONDS = 72 * 3600
 SHOP_TRUSTED_PROXIES = env.list("SHOP_TRUSTED_PROXIES", default=[])
+# Lets tests have the shop's processes fail at a chosen line: see `shop.faults`.
+SHOP_FAULTS = env.bool("SHOP_FAULTS", default=False)
 SHOP_METRICS_PUBLIC = env.bool("SHOP_METRICS_PUBLIC", default=not IS_PRODUCTION)
 
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
@@ -518,6 +525,8 @@ if IS_PRODUCTION:
     _wrong = []
     if DEBUG:
         _wrong.append("DEBUG must be off")
+    if SHOP_FAULTS:
+        _wrong.append("SHOP_FAULTS must be off")
     if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
         _wrong.append("SECRET_KEY must be long and random (50 characters or more)")
     if len(SHOP_EMAIL_HASH_KEY) < 32:
