@@ -12,6 +12,12 @@ def sweep_payments() -> int:
     return services.sweep_payments(now=timezone.now()).finished
 
 
+@shared_task(name="orders.resume_checkouts")
+def resume_checkouts() -> int:
+    """Answer for the checkouts whose worker was killed. Every 60 s by beat; at least once."""
+    return services.resume_checkouts(now=timezone.now()).finished
+
+
 @shared_task(name="orders.expire_holds")
 def expire_holds() -> int:
     """End pending orders whose hold has run out. Every 30 s by beat; at least once."""

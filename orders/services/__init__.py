@@ -37,6 +37,7 @@ from orders.services.paying import (
 )
 from orders.services.placing import new_number, place_order
 from orders.services.quoting import Expectation, Offer, Preview, preview
+from orders.services.resuming import resume_checkouts
 from orders.services.sandbox import complete_sandbox_payment, sandbox_payment
 from orders.services.sweeping import Sweep, expire_holds, expire_order, sweep_payments
 
@@ -76,6 +77,7 @@ __all__ = [
     "remember_answer",
     "request_of",
     "request_order_link",
+    "resume_checkouts",
     "sandbox_payment",
     "send_cancellation",
     "send_confirmation",
