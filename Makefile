@@ -7,14 +7,15 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 MANAGE := $(BIN)/python manage.py
 # Workers of the test run: one a core.
 WORKERS ?= auto
-# Of `make load`, `make fuzz` and `make last-unit`.
+# Of `make load`, `make fuzz`, `make last-unit` and `make crash`.
 USERS ?= 10
 SECONDS ?= 30
 EXAMPLES ?= 100
 ROUNDS ?= 200
+RUNS ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check gates lint format types imports migrations openapi fuzz last-unit \
+.PHONY: help setup run test check gates lint format types imports migrations openapi fuzz last-unit crash \
         bench load demo replay shell lock clean
 
 help: ## List the targets
@@ -61,6 +62,9 @@ fuzz: $(VENV)/.dev ## Every operation of the OpenAPI document, 100 examples each
 
 last-unit: $(VENV)/.dev ## Fifty shoppers after one unit, 200 times (ROUNDS=200)
 	@LAST_UNIT_ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/test_last_unit.py --timeout 3600
+
+crash: $(VENV)/.dev ## Kill the shop at every line and in every part (RUNS=50 KINDS="points postgres")
+	@$(BIN)/python -m tests.crash $(KINDS) --runs $(RUNS) $(ARGS)
 
 bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md

@@ -19,7 +19,7 @@ from tests.crash.runs import Run, percentile, run_of
 
 BUYERS = 4
 FIRST_SALE_SECONDS = 30.0  # after the database takes connections again
-_HELD_SECONDS = 3.0  # a session holds its locks for so long, unless it is ended before
+_HELD_SECONDS = 1.5  # a session holds its locks for so long, unless it is ended before
 
 
 def kill_postmaster(ground: Ground, *, times: int, seed: int) -> list[Run]:

@@ -20,6 +20,7 @@ from tests.crash.client import Buyer, Journal
 from tests.shop_process import RunningShop, newcomers_environment, running_shop
 
 UNITS = 1_000_000
+_ENVIRONMENT = {"SHOP_FAULTS": "1", "SHOP_RATE_LIMIT": "1000000/m", "LOG_LEVEL": "WARNING"}
 _MAKE_GOODS = f"""
 import json
 from django.utils import timezone
@@ -27,18 +28,24 @@ from orders.management.proof.goods import make_goods
 made = make_goods(units={UNITS}, now=timezone.now())
 print(json.dumps([made.variant_id, made.sku]))
 """
-# What the sweeper does, by a clock that runs a minute ahead: for those who cannot wait.
+# What the sweeper does, by a clock that runs a minute ahead: for those who cannot wait. Each time
+# in a process of its own, which may be killed like any other.
 _HURRY = """
-import time
+import os, time
 from datetime import timedelta
-from django.db import Error, connection
+from django.db import Error
 from django.utils import timezone
 from orders.services import sweep_payments
 while True:
-    try:
-        sweep_payments(now=timezone.now() + timedelta(seconds=60))
-    except Error:
-        connection.close()
+    child = os.fork()
+    if child == 0:
+        try:
+            sweep_payments(now=timezone.now() + timedelta(seconds=60))
+        except Error:
+            pass
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
     time.sleep(0.5)
 """
 _FINDINGS = """
@@ -96,8 +103,7 @@ class Ground:
 @contextlib.contextmanager
 def ground(folder: Path, *, hurries: bool) -> Iterator[Ground]:
     """Run a shop in `folder` until the block ends; `hurries` has a sweeper that does not wait."""
-    environment = {"SHOP_FAULTS": "1", "SHOP_RATE_LIMIT": "1000000/m", "LOG_LEVEL": "WARNING"}
-    with running_shop(folder / "home", demo=False, env=environment) as shop:
+    with running_shop(folder / "home", demo=False, env=_ENVIRONMENT) as shop:
         variant_id, sku = json.loads(_shell(shop.home, _MAKE_GOODS))
         journal = Journal(folder / f"journal-{uuid.uuid4().hex[:8]}.jsonl")
         with _hurrying(shop.home) if hurries else contextlib.nullcontext():
@@ -131,7 +137,7 @@ def _hurrying(home: Path) -> Iterator[None]:
     process = subprocess.Popen(
         [sys.executable, str(PROJECT / "manage.py"), "shell", "--no-imports", "-c", _HURRY],
         cwd=PROJECT,
-        env=_environment(home),
+        env={**_environment(home), **_ENVIRONMENT},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

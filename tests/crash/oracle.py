@@ -157,6 +157,49 @@ CHECKS = (
 )
 
 
+_A_SALE = "SELECT max(id) FROM orders_order WHERE status = 'CONFIRMED'"
+# The invariant that each breaks, by the first words of what is told of it; `sale` is an order.
+DAMAGE = {
+    "I1": "UPDATE inventory_stock SET on_hand = on_hand - 1 WHERE on_hand > 1000",
+    "I2": "UPDATE inventory_stock SET reserved = reserved + 1 WHERE on_hand > 1000",
+    "I3 what": "UPDATE inventory_stock SET on_hand = on_hand - 1 WHERE on_hand > 1000",
+    "I5": """
+        INSERT INTO orders_orderevent (order_id, kind, happened_at, detail)
+        VALUES (%(sale)s, 'CONFIRMED', now(), '')
+    """,
+    "I6 no": """
+        INSERT INTO orders_sandboxcharge (key, reference, token, amount_minor, currency, status,
+                                          refunded_minor, created_at)
+        VALUES (gen_random_uuid(), 'astray', 'tok_ok', 1, 'GBP', 'CAPTURED', 0, now())
+    """,
+    "I6 sold": """
+        UPDATE orders_sandboxcharge SET refunded_minor = 1
+        WHERE key = (SELECT id FROM orders_payment WHERE order_id = %(sale)s)
+    """,
+    "I7": """
+        UPDATE orders_sandboxcharge SET refunded_minor = 1
+        WHERE key = (SELECT id FROM orders_payment WHERE order_id = %(sale)s)
+    """,
+    "I8": """
+        UPDATE orders_order SET email = 'twice@crash.example'
+        WHERE id IN (SELECT id FROM orders_order ORDER BY id DESC LIMIT 2)
+    """,
+    "I10": """
+        DELETE FROM shop_inboxmessage WHERE message_id IN
+            (SELECT id::text FROM shop_outboxmessage WHERE key = 'order:' || %(sale)s::text)
+    """,
+    "I11": """
+        UPDATE inventory_reservation SET state = 'HELD'
+        WHERE state = 'COMMITTED' AND reference = 'order:' || %(sale)s::text
+    """,
+    "I12": "UPDATE orders_order SET number = 'GONE' WHERE id = %(sale)s",
+    "no key": """
+        UPDATE shop_idempotencykey SET state = 'STARTED'
+        WHERE id = (SELECT max(id) FROM shop_idempotencykey)
+    """,
+}
+
+
 def is_at_rest(ground: Ground) -> bool:
     """Tell whether nothing is on its way any more."""
     try:
@@ -173,12 +216,35 @@ def breaches(ground: Ground, buyers: Sequence[Buyer]) -> list[str]:
     if not until(lambda: is_at_rest(ground), REST_SECONDS, every=0.5):
         found.append(f"something was still on its way after {REST_SECONDS:.0f} s")
     with ground.database() as database:
-        for check in CHECKS:
-            rows = database.execute(check.sql, {"sku": ground.sku, "units": UNITS}).fetchall()
-            found += [f"{check.name}: {_told(row)}" for row in rows]
-        found += _acknowledged_and_missing(ground, database, buyers)
+        found += _broken(ground, database, buyers)
     found += _answers_that_differ(ground, buyers)
     found += [f"reconciliation: {text}" for text in ground.findings()]
+    return found
+
+
+def _broken(
+    ground: Ground, database: psycopg.Connection[Any], buyers: Sequence[Buyer]
+) -> list[str]:
+    found = []
+    for check in CHECKS:
+        rows = database.execute(check.sql, {"sku": ground.sku, "units": UNITS}).fetchall()
+        found += [f"{check.name}: {_told(row)}" for row in rows]
+    return found + _acknowledged_and_missing(ground, database, buyers)
+
+
+def blind_spots(ground: Ground, buyers: Sequence[Buyer]) -> list[str]:
+    """Damage the books in each way, within a transaction that is rolled back, and look again.
+
+    Returns what was not seen: the negative control of all of the above. Wants quiet, sound books.
+    """
+    found = []
+    for name, damage in DAMAGE.items():
+        with ground.database() as database, database.transaction(force_rollback=True):
+            sale = database.execute(_A_SALE).fetchone()
+            changed = database.execute(damage, {"sale": sale and sale[0]}).rowcount
+            seen = [text for text in _broken(ground, database, buyers) if text.startswith(name)]
+        if changed < 1 or not seen:
+            found.append(f"control: {name} was broken in {changed} places, and not seen")
     return found
 
 

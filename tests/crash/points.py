@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from shop.faults import POINTS, Action, Plan, arm, armed_file, disarm
 from tests.crash.client import Buyer, Insistence
 from tests.crash.ground import Ground, until
-from tests.crash.oracle import breaches
+from tests.crash.oracle import blind_spots, breaches
 from tests.crash.runs import Run, run_of
 
 # The resumer comes after two minutes, and only to what a sweeper could not finish: it is killed in
@@ -53,6 +53,7 @@ def strike_each_point(ground: Ground, *, rounds: int) -> list[Run]:
                 elif disarm(point.name, home=ground.home):
                     missed.append(f"{point.name}: passed by nobody")
     found = [*missed, *breaches(ground, buyers)]
+    found += blind_spots(ground, buyers) if not found else []
     runs = [
         run_of(
             point.name, rounds=rounds, kills=point.kills, told=[one.result() for one in point.told]
