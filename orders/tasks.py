@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from orders import services
+from shop.outbox.listeners import ListenerTask
 
 
 @shared_task(name="orders.sweep_payments")
@@ -24,7 +25,7 @@ def expire_holds() -> int:
     return services.expire_holds(now=timezone.now()).finished
 
 
-@shared_task(name="orders.send_confirmation")
+@shared_task(name="orders.send_confirmation", base=ListenerTask)
 def send_confirmation(*, message_id: str, payload: dict[str, int]) -> None:
     """Mail the buyer what they bought. At least once a message."""
     services.send_confirmation(
@@ -32,7 +33,7 @@ def send_confirmation(*, message_id: str, payload: dict[str, int]) -> None:
     )
 
 
-@shared_task(name="orders.send_cancellation")
+@shared_task(name="orders.send_cancellation", base=ListenerTask)
 def send_cancellation(*, message_id: str, payload: dict[str, int]) -> None:
     """Mail the buyer that the order has ended. At least once a message."""
     services.send_cancellation(
@@ -40,7 +41,7 @@ def send_cancellation(*, message_id: str, payload: dict[str, int]) -> None:
     )
 
 
-@shared_task(name="orders.send_order_link")
+@shared_task(name="orders.send_order_link", base=ListenerTask)
 def send_order_link(*, message_id: str, payload: dict[str, int | None]) -> None:
     """Mail the buyer a fresh link to the order. At least once a message."""
     services.send_order_link(
@@ -48,7 +49,7 @@ def send_order_link(*, message_id: str, payload: dict[str, int | None]) -> None:
     )
 
 
-@shared_task(name="orders.empty_cart")
+@shared_task(name="orders.empty_cart", base=ListenerTask)
 def empty_cart(*, message_id: str, payload: dict[str, int]) -> None:
     """Empty the cart that became an order, if the request was killed before. At least once."""
     services.empty_cart_of(order_id=payload["order_id"])

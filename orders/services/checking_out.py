@@ -333,9 +333,14 @@ def empty_ordered_cart(order: Order) -> bool:
 
 
 def empty_cart_of(*, order_id: int) -> bool:
-    """Empty the cart that became this order, if it was not changed since. Safe to repeat."""
+    """Empty the cart that became this order, if it was not changed since. Safe to repeat.
+
+    Raises CartUnavailable: nobody comes after this one.
+    """
     order = Order.objects.filter(pk=order_id).first()
-    return order is not None and empty_ordered_cart(order)
+    if order is None or not order.cart_id or order.cart_version is None:
+        return False
+    return empty_cart_by_id(cart_id=order.cart_id, version=order.cart_version)
 
 
 def _is_second_order_of_cart(error: IntegrityError) -> bool:

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def lost_commit(number: int, *, counts: bool) -> Iterator[None]:
     """Break the connection in the n-th COMMIT from here; `counts` says if the server did it."""
     seen = 0
-    real: Callable[[], None] = connection._commit
+    real: Callable[[], None] = connection.commit
 
     def commit() -> None:
         nonlocal seen
@@ -39,7 +39,7 @@ def lost_commit(number: int, *, counts: bool) -> Iterator[None]:
         # What psycopg raises, as Django raises it.
         raise OperationalError("server closed the connection unexpectedly") from AdminShutdown()
 
-    with mock.patch.object(connection, "_commit", commit):
+    with mock.patch.object(connection, "commit", commit):
         yield
     assert seen >= number, "it never came to that"
 
