@@ -165,15 +165,16 @@ def discard(claim_id: int) -> None:
 def left_running(
     *, now: datetime, for_at_least: timedelta = LEFT_AFTER, limit: int | None = None
 ) -> list[LeftKey]:
-    """Return the keys that were claimed so long ago and have no answer, the oldest first.
+    """Return the keys that were claimed so long ago and have no answer.
 
-    Only those that nobody may still be at work on: their lock is over.
+    Only those that nobody may still be at work on: their lock is over. Those come first that were
+    let go of first, so that some which cannot be finished do not keep others waiting.
     """
     left = IdempotencyKey.objects.filter(
         state=IdempotencyKey.State.STARTED,
         created_at__lte=now - for_at_least,
         locked_until__lte=now,
-    ).order_by("created_at")[:limit]
+    ).order_by("locked_until", "id")[:limit]
     return [LeftKey(key.pk, key.resource, key.created_at) for key in left]
 
 

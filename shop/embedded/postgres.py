@@ -102,7 +102,8 @@ class Postgres:
         It replays its log first, so nothing that was committed is missing. Raises CannotRun.
         """
         # What its log told of the end is worth keeping.
-        self._log.replace(self._log.with_suffix(".previous.log"))
+        with contextlib.suppress(FileNotFoundError):
+            self._log.replace(self._log.with_suffix(".previous.log"))
         self._launch(self._prepare_folder())
 
     def is_ready(self) -> bool:

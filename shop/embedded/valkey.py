@@ -79,7 +79,8 @@ class Valkey:
 
         One that keeps reads its file first. Raises CannotRun.
         """
-        self._log.replace(self._log.with_suffix(".previous.log"))
+        with contextlib.suppress(FileNotFoundError):
+            self._log.replace(self._log.with_suffix(".previous.log"))
         self._launch()
 
     def is_ready(self) -> bool:

@@ -28,12 +28,12 @@ class ListenerTask(Task):  # type: ignore[type-arg]  # generic for mypy only, no
 
     autoretry_for = (*AWAY, OSError)  # smtplib's errors are among the latter
 
-    def retry(self, *args: Any, exc: Exception | None = None, **kwargs: Any) -> Any:
+    def retry(self, *args: Any, **kwargs: Any) -> Any:
         retries = self.request.retries or 0
-        if isinstance(exc, AWAY):
+        if isinstance(kwargs.get("exc"), AWAY):
             pause = min(2**retries, LONGEST_PAUSE_SECONDS) * random.uniform(0.5, 1.0)  # noqa: S311
             kwargs |= {"countdown": pause, "max_retries": retries + 1}
         else:
             pause = PAUSES_SECONDS[min(retries, len(PAUSES_SECONDS) - 1)]
             kwargs |= {"countdown": pause, "max_retries": len(PAUSES_SECONDS)}
-        return super().retry(*args, exc=exc, **kwargs)
+        return super().retry(*args, **kwargs)

@@ -212,3 +212,16 @@ def test_started_keys_are_found_by_their_own_index() -> None:
         cursor.execute("RESET enable_seqscan")
 
     assert "idempotency_key_started" in plan
+
+
+def test_those_that_cannot_be_finished_do_not_keep_others_waiting() -> None:
+    now = timezone.now()
+    for name in ("old", "new"):
+        make_started(Scope("user:1", "POST x", name, "x"), now=now, resource=name)
+    later = now + timedelta(minutes=2)
+    (first,) = left_running(now=later, limit=1)
+    assert take_over(first.id, now=later)
+
+    (second,) = left_running(now=later + timedelta(minutes=2), limit=1)
+
+    assert (first.resource, second.resource) == ("old", "new")
