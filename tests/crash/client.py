@@ -49,6 +49,7 @@ class Journal:
 
     path: Path
     strange: list[str] = field(default_factory=list)  # answers that nobody should ever get
+    cancelled: set[str] = field(default_factory=set)  # e-mails of those who sent their order back
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, **told: object) -> None:
@@ -99,7 +100,6 @@ class Buyer:
     cart_token: str = ""
     authorization: str = ""
     token: str = "tok_ok"
-    cancelled: bool = False
 
     def fill_cart(self, variant_id: int) -> None:
         """Put one unit into a new cart, however often that takes."""
@@ -122,7 +122,8 @@ class Buyer:
         told = self._insist(
             "cancel", f"/orders/{number}/cancel", {}, headers, request_id=request_id
         )
-        self.cancelled = told.answer is not None and told.answer.status == 200
+        if told.answer is not None and told.answer.status == 200:
+            self.journal.cancelled.add(self.email)
         return told
 
     def register(self) -> None:

@@ -216,23 +216,21 @@ def breaches(ground: Ground, buyers: Sequence[Buyer]) -> list[str]:
     if not until(lambda: is_at_rest(ground), REST_SECONDS, every=0.5):
         found.append(f"something was still on its way after {REST_SECONDS:.0f} s")
     with ground.database() as database:
-        found += _broken(ground, database, buyers)
+        found += _broken(ground, database)
     found += _answers_that_differ(ground, buyers)
     found += [f"reconciliation: {text}" for text in ground.findings()]
     return found
 
 
-def _broken(
-    ground: Ground, database: psycopg.Connection[Any], buyers: Sequence[Buyer]
-) -> list[str]:
+def _broken(ground: Ground, database: psycopg.Connection[Any]) -> list[str]:
     found = []
     for check in CHECKS:
         rows = database.execute(check.sql, {"sku": ground.sku, "units": UNITS}).fetchall()
         found += [f"{check.name}: {_told(row)}" for row in rows]
-    return found + _acknowledged_and_missing(ground, database, buyers)
+    return found + _acknowledged_and_missing(ground, database)
 
 
-def blind_spots(ground: Ground, buyers: Sequence[Buyer]) -> list[str]:
+def blind_spots(ground: Ground) -> list[str]:
     """Damage the books in each way, within a transaction that is rolled back, and look again.
 
     Returns what was not seen: the negative control of all of the above. Wants quiet, sound books.
@@ -242,7 +240,7 @@ def blind_spots(ground: Ground, buyers: Sequence[Buyer]) -> list[str]:
         with ground.database() as database, database.transaction(force_rollback=True):
             sale = database.execute(_A_SALE).fetchone()
             changed = database.execute(damage, {"sale": sale and sale[0]}).rowcount
-            seen = [text for text in _broken(ground, database, buyers) if text.startswith(name)]
+            seen = [text for text in _broken(ground, database) if text.startswith(name)]
         if changed < 1 or not seen:
             found.append(f"control: {name} was broken in {changed} places, and not seen")
     return found
@@ -260,17 +258,14 @@ def _told(row: tuple[Any, ...]) -> str:
     return ", ".join(str(value) for value in row)
 
 
-def _acknowledged_and_missing(
-    ground: Ground, database: psycopg.Connection[Any], buyers: Sequence[Buyer]
-) -> list[str]:
+def _acknowledged_and_missing(ground: Ground, database: psycopg.Connection[Any]) -> list[str]:
     orders = dict(
         database.execute("SELECT number, ARRAY[status, email] FROM orders_order").fetchall()
     )
-    cancelled = {buyer.email for buyer in buyers if buyer.cancelled}
     found = []
     for told in ground.journal.acknowledged():
         status, email = orders.get(told["number"], ("missing", ""))
-        should = "CANCELLED" if told["email"] in cancelled else "CONFIRMED"
+        should = "CANCELLED" if told["email"] in ground.journal.cancelled else "CONFIRMED"
         if status != should or email != told["email"]:
             found.append(f"I12 {told['number']}: acknowledged to {told['email']}, and is {status}")
     return found

@@ -53,7 +53,7 @@ def strike_each_point(ground: Ground, *, rounds: int) -> list[Run]:
                 elif disarm(point.name, home=ground.home):
                     missed.append(f"{point.name}: passed by nobody")
     found = [*missed, *breaches(ground, buyers)]
-    found += blind_spots(ground, buyers) if not found else []
+    found += blind_spots(ground) if not found else []
     runs = [
         run_of(
             point.name, rounds=rounds, kills=point.kills, told=[one.result() for one in point.told]
