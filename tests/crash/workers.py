@@ -2,11 +2,13 @@
 
 import contextlib
 import http.client
+import math
 import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 
 import psutil
 
@@ -46,8 +48,8 @@ def kill_workers(ground: Ground, *, seconds: float, seed: int) -> list[Run]:
                     workers.append(time.monotonic())
         time.sleep(BACK_AFTER_MASTER_SECONDS)
     found = breaches(ground, load.buyers)
-    back_w = [_back(kill, answers) for kill in workers]
-    back_m = [_back(kill, answers) for kill in masters]
+    silence = _silences([*workers, *masters], answers)
+    back_w, back_m = [silence[kill] for kill in workers], [silence[kill] for kill in masters]
     for name, back, bound in (
         ("worker", back_w, BACK_AFTER_WORKER_SECONDS),
         ("master", back_m, BACK_AFTER_MASTER_SECONDS),
@@ -70,9 +72,19 @@ def kill_workers(ground: Ground, *, seconds: float, seed: int) -> list[Run]:
     ]
 
 
-def _back(kill: float, answers: Sequence[tuple[float, float]]) -> float:
-    """Return the seconds from a kill to the first answer to a question asked after it."""
-    return min((ended - kill for began, ended in answers if began >= kill), default=999.0)
+def _silences(kills: Sequence[float], answers: Sequence[tuple[float, float]]) -> dict[float, float]:
+    """Return, for each kill, the longest time without an answer until the next one.
+
+    Not the time to the first answer: the workers of a master that was killed live on for a moment.
+    """
+    found = {}
+    ordered = sorted(kills)
+    ends = sorted(ended for _, ended in answers)
+    for kill, following in zip(ordered, [*ordered[1:], math.inf], strict=True):
+        heard = [kill, *(end for end in ends if kill <= end <= following)]
+        # Before the next kill it has been answering again, or there would have been nobody to kill.
+        found[kill] = max((b - a for a, b in pairwise(heard)), default=999.0)
+    return found
 
 
 @contextmanager
