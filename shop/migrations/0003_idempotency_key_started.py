@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     atomic = False  # an index on a table in use is built beside its writers
 
     dependencies = [
-        ("shop", "0001_initial"),
+        ("shop", "0002_jobs"),
     ]
 
     operations = [
