@@ -310,6 +310,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "orders.resume_checkouts": {
+        "task": "orders.resume_checkouts",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "inventory.reconcile": {
         "task": "inventory.reconcile",
         "schedule": 300.0,
@@ -519,6 +524,8 @@ SHOP_IDEMPOTENCY_SECONDS = 72 * 3600
 SHOP_TRUSTED_PROXIES = env.list("SHOP_TRUSTED_PROXIES", default=[])
 # What /metrics reads from the database: selectors that return families of metrics.
 SHOP_DATABASE_METRICS = ["inventory.selectors.reconciliation_metrics"]
+# Lets tests have the shop's processes fail at a chosen line: see `shop.faults`.
+SHOP_FAULTS = env.bool("SHOP_FAULTS", default=False)
 _rate_limit = env.str("SHOP_RATE_LIMIT", default="") or "100/m"
 try:
     for _proxy in SHOP_TRUSTED_PROXIES:
@@ -573,6 +580,8 @@ if IS_PRODUCTION:
     _wrong = []
     if DEBUG:
         _wrong.append("DEBUG must be off")
+    if SHOP_FAULTS:
+        _wrong.append("SHOP_FAULTS must be off")
     if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
         _wrong.append("SECRET_KEY must be long and random (50 characters or more)")
     if len(SHOP_EMAIL_HASH_KEY) < 32:

@@ -43,6 +43,7 @@ from orders.services.reconciling import (
     reconcile_payments,
     repair_books,
 )
+from orders.services.resuming import resume_checkouts
 from orders.services.sandbox import complete_sandbox_payment, sandbox_payment
 from orders.services.sweeping import Sweep, expire_holds, expire_order, sweep_payments
 
@@ -86,6 +87,7 @@ __all__ = [
     "repair_books",
     "request_of",
     "request_order_link",
+    "resume_checkouts",
     "sandbox_payment",
     "send_cancellation",
     "send_confirmation",

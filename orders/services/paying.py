@@ -18,12 +18,13 @@ from inventory.services import commit_stock, extend_hold, release_stock, reserve
 from orders.errors import PaymentNotFound
 from orders.models import Channel, Order, OrderEvent, Payment, Refund
 from orders.providers import MANUAL, provider_of
-from orders.providers.base import Outcome, PaymentRequest, PaymentResult
+from orders.providers.base import Outcome, PaymentRequest, PaymentResult, ProviderTimeout
 from orders.services.answers import checkout_answer
 from orders.services.drafts import OrderDraft, PlacedOrder
 from orders.services.placing import buyer_of, place_order, stock_lines
 from orders.services.states import move_order, move_payment
 from shop import idempotency
+from shop.faults import fault
 from shop.idempotency import StoredAnswer
 from shop.money import Money
 from shop.outbox.services import publish
@@ -92,7 +93,10 @@ def pay(payment: Payment, *, now: datetime) -> PaymentResult | None:
     """
     if not claim_payment(payment, now=now):
         return None
-    return provider_of(payment.provider).pay(request_of(payment))
+    fault("payment.before_asking", error=ProviderTimeout)
+    result = provider_of(payment.provider).pay(request_of(payment))
+    fault("payment.answered")
+    return result
 
 
 @transaction.atomic
@@ -126,6 +130,7 @@ def settle_payment(
         and payment.status == Payment.Status.REQUIRES_ACTION
     ):
         return Settlement(order, payment, is_news=False)
+    fault("settle.locked")
     _note(payment, result, now=now)
     match result.outcome:
         case Outcome.CAPTURED | Outcome.AUTHORIZED:
@@ -151,6 +156,7 @@ def settle_payment(
                 tells_buyer=known is None,
             )
     answer = _complete_answer(order, payment, known=known, event=event, request_id=request_id)
+    fault("settle.before_commit")
     return Settlement(order, payment, is_news=True, answer=answer)
 
 
