@@ -82,6 +82,20 @@ def cached_tree(load: Callable[[], bytes]) -> bytes:
     return _tree.get(_TREE, load) or load()
 
 
+def kept_products(refs: Iterable[str], *, currency: str, now: datetime) -> dict[str, bytes | None]:
+    """Return what is kept of these ids and slugs, by them; None for what is said not to exist.
+
+    What is over by the clock would not be shown, and is left out.
+    """
+    found: dict[str, bytes | None] = {}
+    for key, kept in _products.peek([f"{ref}:{currency}" for ref in refs]).items():
+        ref = str(key).rpartition(":")[0]
+        content = None if kept is None else _opened(kept, now)
+        if kept is None or content is not None:
+            found[ref] = content
+    return found
+
+
 def forget_products(refs: Iterable[str | int]) -> None:
     """Drop the rendered products of these ids and slugs, in every currency."""
     _products.invalidate(_in_each_currency(refs))

@@ -2,6 +2,7 @@
 
 from catalog.selectors.cards import VariantCard, variant_cards, variants_for_sale
 from catalog.selectors.categories import category_document, category_tree, category_tree_rendered
+from catalog.selectors.copies import StaleCopy, stale_products
 from catalog.selectors.listing import (
     SORTS,
     Wanted,
@@ -15,6 +16,7 @@ from catalog.selectors.products import product_by_ref, product_document, product
 
 __all__ = [
     "SORTS",
+    "StaleCopy",
     "VariantCard",
     "Wanted",
     "category_document",
@@ -28,6 +30,7 @@ __all__ = [
     "product_rendered",
     "related_products",
     "row_document",
+    "stale_products",
     "variant_cards",
     "variants_for_sale",
 ]

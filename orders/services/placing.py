@@ -14,6 +14,7 @@ from inventory.services import StockLine, reserve_stock
 from orders.models import Channel, LineKind, Order, OrderEvent, OrderLine, Payment
 from orders.selectors.access import access_token, token_hash
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
+from shop.faults import fault
 from shop.privacy import email_hash, keyed_digest
 
 # How long the request that placed an order has to pay for it before the sweeper takes over.
@@ -79,6 +80,7 @@ def place_order(
     )
     payment.save(force_insert=True)
     placed = OrderEvent.objects.create(order=order, kind=OrderEvent.Kind.PLACED, happened_at=now)
+    fault("checkout.before_stock")
     if stock := stock_lines(lines):
         reserve_stock(
             lines=stock,
