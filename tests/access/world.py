@@ -13,6 +13,7 @@ from accounts.services import SessionTokens
 from accounts.services.links import Purpose, link_token
 from cart.services import CartOwner, add_item
 from catalog.models import Variant
+from inventory.models import Stock
 from inventory.services import SkuLine, dispatch_transfer, issue_ticket
 from tests.make import accounts as make
 from tests.make import cart as make_cart
@@ -110,6 +111,12 @@ class World:
             ).pk
 
         return {"transfer_id": self._once("transfer", "", made)}
+
+    def stock(self, who: str) -> Names:
+        return {"stock_id": Stock.objects.get(variant=self.variant()).pk}
+
+    def warehouse(self, who: str) -> Names:
+        return {"code": make_inventory.make_warehouse("spare").code}
 
     def limit(self, who: str) -> Names:
         self._once("limit", "", lambda: make_sales.purchase_limit(self.variant(), 3))
