@@ -10,13 +10,15 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    PublicFormat,
 )
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
 from pytest_django import Settings
 
 from accounts.errors import AccessTokenNotValid
-from accounts.services import read_access_token
+from accounts.services import public_keys, read_access_token
 from accounts.services.access_tokens import sign_access_token
 from tests.make import tokens
 
@@ -75,6 +77,58 @@ def test_keys_rotate_with_both_known_for_a_while(settings: Settings) -> None:
     settings.SHOP_JWT_KEYS = {"new": new_pem}
     with pytest.raises(AccessTokenNotValid):
         read_access_token(old_token)
+
+
+def test_a_new_key_is_known_a_release_before_it_signs(settings: Settings) -> None:
+    kid = settings.SHOP_JWT_SIGNING_KID
+    new = ec.generate_private_key(ec.SECP256R1())
+    new_pem = new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    new_public = new.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    today = {kid: settings.SHOP_JWT_KEYS[kid], "new": new_public.decode()}
+
+    settings.SHOP_JWT_KEYS = {**today, "new": new_pem}
+    settings.SHOP_JWT_SIGNING_KID = "new"
+    tomorrows = sign_access_token(
+        subject=SUBJECT, family=FAMILY, token_version=0, now=datetime.now(UTC)
+    )
+
+    # Processes of the release before, which serve beside the new ones during a deployment.
+    settings.SHOP_JWT_KEYS, settings.SHOP_JWT_SIGNING_KID = today, kid
+    assert read_access_token(tomorrows).subject == SUBJECT
+    assert [key["kid"] for key in public_keys()] == [kid, "new"]
+
+
+def test_others_can_check_our_tokens_by_the_published_keys(
+    client: Client, settings: Settings
+) -> None:
+    settings.SHOP_JWT_KEYS = {
+        **settings.SHOP_JWT_KEYS,
+        "elliptic": ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        .decode(),
+    }
+
+    answer = client.get("/.well-known/jwks.json")
+
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/jwk-set+json")
+    assert answer["Cache-Control"] == "public, max-age=300"
+    keys = answer.json()["keys"]
+    assert [key.keys() for key in keys] == [
+        {"kty", "n", "e", "kid", "use", "alg"},
+        {"kty", "crv", "x", "y", "kid", "use", "alg"},
+    ]  # and nothing of a private half
+    known = jwt.PyJWKSet.from_dict(answer.json())
+    for kid in settings.SHOP_JWT_KEYS:
+        settings.SHOP_JWT_SIGNING_KID = kid
+        token = sign_access_token(
+            subject=SUBJECT, family=FAMILY, token_version=0, now=datetime.now(UTC)
+        )
+        said = jwt.decode(
+            token, known[kid], algorithms=["RS256", "ES256"], audience=settings.SHOP_JWT_AUDIENCE
+        )
+        assert said["sub"] == str(SUBJECT)
+    again = client.get("/.well-known/jwks.json", headers={"If-None-Match": answer["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
 
 
 def test_a_weak_key_is_not_put_to_use(settings: Settings) -> None:

@@ -20,7 +20,7 @@ from accounts.models import RefreshToken, User
 from accounts.permissions import Attempts
 from accounts.services import SessionTokens
 from shop.models import OutboxMessage
-from tests.concurrency import in_background, run_together
+from tests.concurrency import in_background
 from tests.make import accounts as make
 
 pytestmark = pytest.mark.django_db
@@ -425,22 +425,6 @@ def test_a_refresh_waits_for_its_twin_and_gets_its_successor() -> None:
     assert isinstance(theirs, SessionTokens)
     assert mine.refresh == theirs.refresh
     assert RefreshToken.objects.count() == 2
-
-
-@pytest.mark.django_db(transaction=True)
-def test_twenty_refreshes_at_once_make_one_chain() -> None:
-    first = make.session(make.customer())
-    call = partial(services.refresh_session, refresh=first.refresh, now=timezone.now())
-
-    outcomes = run_together([call] * 20, workers=10)
-
-    successors = {o.refresh for o in outcomes if isinstance(o, SessionTokens)}
-    assert [o for o in outcomes if not isinstance(o, SessionTokens)] == []
-    assert len(successors) == 1
-    assert RefreshToken.objects.count() == 2
-    assert isinstance(
-        services.refresh_session(refresh=successors.pop(), now=timezone.now()), SessionTokens
-    )
 
 
 @pytest.mark.django_db(transaction=True)
