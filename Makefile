@@ -13,6 +13,8 @@ SECONDS ?= 30
 EXAMPLES ?= 100
 ROUNDS ?= 200
 RUNS ?= 50
+# Of `make timing`: answers of each kind.
+EACH ?= 1000
 # Of `make soak`: so many examples in all, dealt out to so many parts, each with a seed of its own.
 SOAK ?= 2000
 STEPS ?= 80
@@ -83,6 +85,9 @@ soak: $(VENV)/.dev ## The state machine for hours, into docs/operations/soak.md 
 	  RACES_REPORT=$(CURDIR)/.soak.jsonl $(BIN)/pytest -q -n $(WORKERS) --timeout 0 \
 	  tests/races/machine -k does_what
 	@$(BIN)/python -m tests.races.report .soak.jsonl docs/operations/soak.md
+
+timing: $(VENV)/.dev ## Does the time of log-in, registration or reset tell who is known? (EACH=1000)
+	@$(BIN)/python -m tests.load.timing --each $(EACH)
 
 bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md

@@ -142,6 +142,28 @@ def test_guessing_at_one_account_is_stopped(api: APIClient) -> None:
     assert other.status_code == 200
 
 
+def test_nobody_can_be_locked_out_by_others(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.customer(email="ada@example.com")
+    monkeypatch.setitem(Attempts.LIMITS, "account", "12/h")
+    wrong = {"email": "ada@example.com", "password": "x"}
+    right = {"email": "ada@example.com", "password": make.PASSWORD}
+    for n in range(4):  # from four networks, none of which is over its own limit
+        for _ in range(3):
+            assert api.post(TOKEN, wrong, REMOTE_ADDR=f"192.0.2.{n}").status_code == 401
+
+    owner = api.post(TOKEN, right, REMOTE_ADDR="198.51.100.1")
+    guesser = api.post(TOKEN, wrong, REMOTE_ADDR="192.0.2.1")
+    another = [api.post(TOKEN, wrong, REMOTE_ADDR="203.0.113.9").status_code for _ in range(3)]
+    owner_again = api.post(TOKEN, right, REMOTE_ADDR="198.51.100.1")
+
+    assert owner.status_code == 200
+    assert (guesser.status_code, guesser.json()["code"]) == (429, "rate_limited")
+    assert another == [401, 401, 429]  # a network that comes anew gets two more
+    assert owner_again.status_code == 200
+
+
 def test_an_account_that_nobody_has_is_stopped_alike(api: APIClient) -> None:
     limit = int(Attempts.LIMITS["account_here"].split("/")[0])
 
