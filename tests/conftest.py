@@ -24,6 +24,7 @@ from django.core.cache import caches  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
 
 from cart.selectors import forget_rules  # noqa: E402
+from catalog.selectors import forget_pages  # noqa: E402
 
 _redis = [
     redis.Redis.from_url(os.environ[role], socket_timeout=10)
@@ -39,6 +40,7 @@ def _empty_redis() -> Iterator[None]:
     for client in _redis:
         client.flushdb()
     forget_rules()
+    forget_pages()
     caches.close_all()
 
 
