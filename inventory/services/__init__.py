@@ -14,6 +14,7 @@ from inventory.services.availability import (
     record_availability,
 )
 from inventory.services.counts import RowResult, StockRow, count_stock, set_stock
+from inventory.services.holds import claim_hold
 from inventory.services.receipts import (
     ReceiptLine,
     SkuLine,
@@ -55,6 +56,7 @@ __all__ = [
     "adjust_stock",
     "announce_availability",
     "announce_warehouse",
+    "claim_hold",
     "commit_stock",
     "count_stock",
     "dispatch_transfer",
