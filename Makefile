@@ -62,7 +62,7 @@ fuzz: $(VENV)/.dev ## Every operation of the OpenAPI document, 100 examples each
 last-unit: $(VENV)/.dev ## Fifty shoppers after one unit, 200 times (ROUNDS=200)
 	@LAST_UNIT_ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/test_last_unit.py --timeout 3600
 
-bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
+bench: $(VENV)/.dev ## Each path against its limit, to docs/operations/benchmarks.md
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md
 
 load: $(VENV)/.dev ## Shoppers by the dozen against a shop of its own
