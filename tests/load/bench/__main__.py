@@ -19,6 +19,7 @@ from rich.table import Table
 
 from tests.load.bench.paths import Bench, Pair
 from tests.load.bench.shops import machine
+from tests.servers import UNTHROTTLED
 from tests.shop_process import running_shop
 
 OUT = Console(width=130)
@@ -36,7 +37,7 @@ def main() -> None:
     options = parser.parse_args()
     began = time.monotonic()
     # A limit that counts like any other, and that one client does not come to.
-    env = {"LOG_LEVEL": "WARNING", "SHOP_RATE_LIMIT": "1000000000/m"}
+    env = {"LOG_LEVEL": "WARNING", "SHOP_RATE_LIMIT": UNTHROTTLED}
     with (
         tempfile.TemporaryDirectory() as home,
         running_shop(Path(home) / "shop", env=env) as shop,

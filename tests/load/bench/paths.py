@@ -16,6 +16,7 @@ from tests.e2e.client import ADDRESS, Shopper
 from tests.load.bench.pgbench import CLIENTS, PgBench
 from tests.load.bench.shops import counts_of, served
 from tests.load.http_load import Load, request_bytes, run_load
+from tests.servers import UNTHROTTLED
 from tests.shop_process import RunningShop
 
 MUG = "stoneware-mug"
@@ -68,7 +69,7 @@ class Bench:
                 "shop.wsgi",
                 "/livez",
                 SHOP_SERVER_TIMING="1",
-                SHOP_RATE_LIMIT="1000000000/m",
+                SHOP_RATE_LIMIT=UNTHROTTLED,
             )
         )
         self._timed = f"http://127.0.0.1:{timed}"
