@@ -112,9 +112,9 @@ def settle_payment(
     given back. Completes the answer of the checkout that began it. Safe to repeat: an attempt
     that is over stays as it is. Joins the caller's transaction; locks the order, then the payment,
     then the hold, and last of all, so that nobody waits longer than for the commit, the stock.
-    `known` spares queries to the caller who has just placed the order and is about
-    to answer its buyer; without it, a buyer whose order ends here is told by mail. `because` says
-    why, if the word of the provider does not.
+    `known` spares queries to the caller who has just placed the order and is about to answer its
+    buyer; without it, a buyer whose order ends here is told by mail. `because` says why, if the
+    word of the provider does not.
 
     Raises PaymentNotFound.
     """

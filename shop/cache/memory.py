@@ -18,7 +18,6 @@ class _Flight(Generic[ValueT]):
     def __init__(self) -> None:
         self.is_over = threading.Event()
         self.value: ValueT | None = None
-        self.has_value = False
 
 
 class ShortMemory(Generic[KeyT, ValueT]):
@@ -50,8 +49,8 @@ class ShortMemory(Generic[KeyT, ValueT]):
 
         Of callers who miss the same key at once one loads, and the others wait for it for a
         second at most. `seconds` count from before `load` began, so that they bound how old an
-        answer may be. What `load` raises is passed on to the one who called it; the others load
-        for themselves then.
+        answer may be. What `load` raises is passed on to the one who called it. The others load
+        for themselves then, and also when it gave None: their `load` may look further.
         """
         known = self.get(key)
         if known is not None:
@@ -63,20 +62,19 @@ class ShortMemory(Generic[KeyT, ValueT]):
                 flight = self._flights[key] = _Flight()
         if not is_mine:
             flight.is_over.wait(PATIENCE_SECONDS)
-            return flight.value if flight.has_value else load()
+            return load() if flight.value is None else flight.value
         until = time.monotonic() + self._seconds
         try:
-            flight.value = value = load()
-            flight.has_value = True
+            flight.value = load()
         finally:
             with self._lock:
                 # Not the one that is kept there: the key was dropped while we read.
                 if self._flights.get(key) is flight:
                     del self._flights[key]
-                    if flight.has_value and flight.value is not None:
+                    if flight.value is not None:
                         self._put(key, flight.value, until=until)
             flight.is_over.set()
-        return value
+        return flight.value
 
     def drop(self, *keys: KeyT) -> None:
         """Forget these. What is being read at this moment is not remembered either."""

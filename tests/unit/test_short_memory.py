@@ -89,6 +89,24 @@ def test_who_waited_for_one_that_failed_loads_for_themselves() -> None:
         assert second.result(5) == 7
 
 
+def test_a_look_that_found_nothing_is_no_answer_for_one_who_looks_further() -> None:
+    """Control: shared, the None of a peek would tell a reader that the thing is not there."""
+    memory = ShortMemory[str, int](seconds=60, size=10)
+    is_asked, may_go_on = threading.Event(), threading.Event()
+
+    def find_nothing() -> None:
+        is_asked.set()
+        may_go_on.wait(5)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(memory.through, "a", find_nothing)
+        assert is_asked.wait(5)
+        second = pool.submit(memory.through, "a", lambda: 7)
+        time.sleep(0.05)
+        may_go_on.set()
+        assert (first.result(5), second.result(5)) == (None, 7)
+
+
 def test_what_was_dropped_while_it_was_read_is_not_remembered() -> None:
     memory = ShortMemory[str, int](seconds=60, size=10)
 
