@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.test import Client, override_settings
 from pytest_django import DjangoAssertNumQueries
 from redis.connection import Connection
@@ -53,7 +53,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return taken
 
 
-def headers_of(response: HttpResponse) -> dict[str, str]:
+def headers_of(response: Any) -> dict[str, str]:
     """Return all headers; of the limit that each call counts down, only that it is told."""
     return {**response.headers, "RateLimit": str("RateLimit" in response.headers)}
 
