@@ -89,6 +89,7 @@ CORS_ALLOW_HEADERS = [
     "x-cart-token",
     "x-order-token",
     "x-request-id",
+    "x-sale-ticket",
 ]
 
 # The house -------------------------------------------------------------------------------------

@@ -40,3 +40,16 @@ reconciliation_findings = Gauge(
     ["kind"],
     multiprocess_mode="mostrecent",
 )
+flash_sale_gate = Counter(
+    "shop_flash_sale_gate_total",
+    "What the gates of flash sales said: admitted, waiting, refused, or open for want of Valkey.",
+    ["outcome"],
+)
+flash_sale_units_granted = Counter(
+    "shop_flash_sale_units_granted_total", "Units of flash sales that the database has promised."
+)
+flash_sale_waiting = Gauge(
+    "shop_flash_sale_waiting",
+    "Tickets in line at the gate that was asked last.",
+    multiprocess_mode="mostrecent",
+)
