@@ -28,6 +28,7 @@ outbox_oldest_seconds = Gauge(
     "Age of the oldest message that waits to be relayed.",
     multiprocess_mode="livemax",
 )
+jobs = Counter("shop_jobs_ended_total", "Jobs that ended.", ["kind", "state"])
 idempotent_replays = Counter(
     "shop_idempotent_replays_total", "Answers given again for a known Idempotency-Key."
 )

@@ -15,7 +15,7 @@ from unittest import mock
 from django.conf import settings
 from django.db import connection, connections
 
-from inventory.services import counters, stock
+from inventory.services import counters, statements
 from orders.management.proof.control import THROWAWAY
 from orders.management.proof.unguarded import drop_checks, take_out
 from orders.models.orders import OrderQuerySet
@@ -74,7 +74,7 @@ def no_lock_on_stock() -> Iterator[None]:
     """Have stock looked at without a lock, and nothing checked by the database."""
     with (
         thrown_away(),
-        mock.patch.object(stock, "_LOOK_AND_LOCK", stock._LOOK_AND_LOCK),
+        mock.patch.object(statements, "LOOK_AND_LOCK", statements.LOOK_AND_LOCK),
         mock.patch.object(counters, "_LOCK", counters._LOCK),
     ):
         take_out()

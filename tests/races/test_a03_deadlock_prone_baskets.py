@@ -11,7 +11,7 @@ from django.utils import timezone
 from catalog.models import Variant
 from inventory.errors import OutOfStock
 from inventory.models import Stock
-from inventory.services import SkuLine, dispatch_transfer, receive_transfer, stock
+from inventory.services import SkuLine, dispatch_transfer, receive_transfer, statements
 from orders.models import Order, OrderLine
 from orders.services import CheckoutAnswer, cancel_order
 from shop.observe import metrics
@@ -152,7 +152,7 @@ def test_without_an_order_of_locking_they_deadlock() -> None:
     )
     with (
         thrown_away(),
-        sql_changed(stock, "_LOOK_AND_LOCK", any_order, thinking),
+        sql_changed(statements, "LOOK_AND_LOCK", any_order, thinking),
         mock.patch("shop.db.retry.ATTEMPTS", 1),
     ):
         variants = [make.variant(on_hand=500) for _ in range(SKUS)]
