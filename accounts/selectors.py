@@ -3,7 +3,7 @@
 import copy
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.errors import AddressNotFound
 from accounts.models import Address, RefreshToken, User
@@ -75,3 +75,16 @@ def users_by_external_ref(refs: list[str]) -> dict[str, User]:
     """Return the people that came from another system, by their id there; unknown are absent."""
     found = User.objects.filter(external_ref__in=refs)
     return {user.external_ref: user for user in found if user.external_ref is not None}
+
+
+def staff_with_permission(permission: str) -> QuerySet[User]:
+    """Return active staff who hold `permission` (`inventory.change_stock`), by themselves, by a
+    group, or because they may do everything.
+    """
+    app, _, codename = permission.partition(".")
+    own = Q(user_permissions__codename=codename, user_permissions__content_type__app_label=app)
+    by_group = Q(
+        groups__permissions__codename=codename, groups__permissions__content_type__app_label=app
+    )
+    holders = User.objects.filter(Q(is_superuser=True) | own | by_group).values("pk")
+    return User.objects.filter(pk__in=holders, is_active=True, is_staff=True).order_by("pk")

@@ -95,7 +95,7 @@ def product_at_hand(ref: str, *, currency: str, now: datetime) -> Page | None:
     key = _product_key(ref, currency)
 
     def shared() -> Page | None:
-        kept = _products.peek(key)
+        kept = _products.at_hand(key)
         return None if kept is None else _page(kept)
 
     page = _pages.through(key, shared)
@@ -142,6 +142,20 @@ def cached_cards(
 def cached_tree(load: Callable[[], bytes]) -> bytes:
     """Return the rendered tree of categories."""
     return _tree.get(_TREE, load) or load()
+
+
+def kept_products(refs: Iterable[str], *, currency: str, now: datetime) -> dict[str, bytes | None]:
+    """Return what is kept of these ids and slugs, by them; None for what is said not to exist.
+
+    What is over by the clock would not be shown, and is left out.
+    """
+    found: dict[str, bytes | None] = {}
+    for key, kept in _products.peek([f"{ref}:{currency}" for ref in refs]).items():
+        ref = str(key).rpartition(":")[0]
+        content = None if kept is None else _opened(kept, now)
+        if kept is None or content is not None:
+            found[ref] = content
+    return found
 
 
 def forget_products(refs: Iterable[str | int]) -> None:

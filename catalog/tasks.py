@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from catalog import services
+from shop.outbox.listeners import ListenerTask
 
 
 @shared_task(name="catalog.refresh_due")
@@ -14,7 +15,7 @@ def refresh_due() -> int:
     return services.refresh_due(now=timezone.now())
 
 
-@shared_task(name="catalog.invalidate_product")
+@shared_task(name="catalog.invalidate_product", base=ListenerTask)
 def invalidate_product(*, message_id: str, payload: dict[str, Any]) -> None:
     """Drop cached copies once more, should the process that changed them have died. At least once.
 

@@ -94,6 +94,34 @@ class UnknownWarehouse(errors.NotFound):
     title = "No such warehouse"
 
 
+class WarehouseExists(errors.Conflict):
+    """There is a warehouse of this code already. Facts: `warehouse`."""
+
+    code = "warehouse_exists"
+    title = "There is such a warehouse already"
+
+
+class WarehouseInUse(errors.Conflict):
+    """The warehouse keeps stock, or did: its books stay. Facts: `warehouse`."""
+
+    code = "warehouse_in_use"
+    title = "The warehouse has been used"
+
+
+class QuarantineNotForSale(errors.Invalid):
+    """What lies in quarantine is not for sale, so its warehouse cannot be active."""
+
+    code = "quarantine_not_for_sale"
+    title = "Quarantine is not for sale"
+
+
+class UnknownStock(errors.NotFound):
+    """There is no such stock."""
+
+    code = "stock_not_found"
+    title = "No such stock"
+
+
 class UnknownTransfer(errors.NotFound):
     """There is no such transfer."""
 

@@ -7,6 +7,9 @@ from inventory import views
 urlpatterns = [
     path("inventory/stock", views.StockView.as_view()),
     path("inventory/stock/bulk", views.StockBulkView.as_view()),
+    path("inventory/stock/<int:stock_id>", views.StockItemView.as_view()),
+    path("inventory/warehouses", views.WarehousesView.as_view()),
+    path("inventory/warehouses/<str:code>", views.WarehouseView.as_view()),
     path("inventory/adjustments", views.AdjustmentView.as_view()),
     path("inventory/counts", views.CountView.as_view()),
     path("inventory/receipts", views.ReceiptView.as_view()),

@@ -6,6 +6,7 @@ from django.utils import timezone
 from orders import services
 from orders.services.history_jobs import history_import_step
 from shop.jobs.services import run_slice
+from shop.outbox.listeners import ListenerTask
 
 
 @shared_task(name="orders.sweep_payments")
@@ -14,13 +15,33 @@ def sweep_payments() -> int:
     return services.sweep_payments(now=timezone.now()).finished
 
 
+@shared_task(name="orders.resume_checkouts")
+def resume_checkouts() -> int:
+    """Answer for the checkouts whose worker was killed. Every 60 s by beat; at least once."""
+    return services.resume_checkouts(now=timezone.now()).finished
+
+
 @shared_task(name="orders.expire_holds")
 def expire_holds() -> int:
     """End pending orders whose hold has run out. Every 30 s by beat; at least once."""
     return services.expire_holds(now=timezone.now()).finished
 
 
-@shared_task(name="orders.send_confirmation")
+@shared_task(name="orders.reconcile_orders")
+def reconcile_orders() -> int | None:
+    """Look whether the books of the orders agree. Every 5 minutes by beat; one at a time."""
+    seen = services.reconcile_orders(now=timezone.now())
+    return seen.run.found if seen is not None else None
+
+
+@shared_task(name="orders.reconcile_payments")
+def reconcile_payments() -> int | None:
+    """Look whether we and the providers agree. Every 5 minutes by beat; one at a time."""
+    seen = services.reconcile_payments(now=timezone.now())
+    return seen.run.found if seen is not None else None
+
+
+@shared_task(name="orders.send_confirmation", base=ListenerTask)
 def send_confirmation(*, message_id: str, payload: dict[str, int]) -> None:
     """Mail the buyer what they bought. At least once a message."""
     services.send_confirmation(
@@ -28,7 +49,7 @@ def send_confirmation(*, message_id: str, payload: dict[str, int]) -> None:
     )
 
 
-@shared_task(name="orders.send_cancellation")
+@shared_task(name="orders.send_cancellation", base=ListenerTask)
 def send_cancellation(*, message_id: str, payload: dict[str, int]) -> None:
     """Mail the buyer that the order has ended. At least once a message."""
     services.send_cancellation(
@@ -36,7 +57,7 @@ def send_cancellation(*, message_id: str, payload: dict[str, int]) -> None:
     )
 
 
-@shared_task(name="orders.send_order_link")
+@shared_task(name="orders.send_order_link", base=ListenerTask)
 def send_order_link(*, message_id: str, payload: dict[str, int | None]) -> None:
     """Mail the buyer a fresh link to the order. At least once a message."""
     services.send_order_link(
@@ -44,7 +65,7 @@ def send_order_link(*, message_id: str, payload: dict[str, int | None]) -> None:
     )
 
 
-@shared_task(name="orders.empty_cart")
+@shared_task(name="orders.empty_cart", base=ListenerTask)
 def empty_cart(*, message_id: str, payload: dict[str, int]) -> None:
     """Empty the cart that became an order, if the request was killed before. At least once."""
     services.empty_cart_of(order_id=payload["order_id"])

@@ -141,6 +141,28 @@ class _StepwiseView(ApiView):
 
     keeps_own_idempotency = True
 
+    def once(self, request: Request, act: Callable[[], Response]) -> HttpResponse | Response:
+        """Answer with what `act` gives, or with what the request's key was answered before.
+
+        Only for what can be repeated, so that nothing needs to be claimed before: of two at once
+        both do it, and both give the answer that was stored first.
+        """
+        key = read_idempotency_key(request)
+        if key is None:
+            return act()
+        scope = scope_of(request, key)
+        try:
+            if stored := services.answer_stored(scope=scope, now=timezone.now()):
+                return replayed(stored)
+            answer = answer_of(act())
+            return as_response(
+                services.remember_answer(scope=scope, answer=answer, now=timezone.now())
+            )
+        except (IdempotencyKeyReused, IdempotencyInProgress):
+            raise
+        except (Refusal, exceptions.APIException) as error:
+            return self.refused(error, scope)
+
     def refused(self, error: Exception, scope: Scope) -> HttpResponse:
         """Answer with the refusal, stored under the key if it is final."""
         answer = answer_of(self.handle_exception(error))
@@ -258,29 +280,15 @@ class CancelView(_StepwiseView):
         responses={200: OrderResponse},
     )
     def post(self, request: Request, number: str) -> HttpResponse | Response:
-        key = read_idempotency_key(request)
-        if key is None:
-            return self._cancel(request, number)
-        scope = scope_of(request, key)
-        try:
-            return self._once(scope, lambda: self._cancel(request, number))
-        except (IdempotencyKeyReused, IdempotencyInProgress):
-            raise
-        except (Refusal, exceptions.APIException) as error:
-            return self.refused(error, scope)
-
-    def _once(self, scope: Scope, act: Callable[[], Response]) -> HttpResponse:
-        # Cancelling can be repeated, so nothing needs to be claimed before: of two at once both
-        # do it, and both give the answer that was stored first.
-        if stored := services.answer_stored(scope=scope, now=timezone.now()):
-            return replayed(stored)
-        answer = answer_of(act())
-        return as_response(services.remember_answer(scope=scope, answer=answer, now=timezone.now()))
+        return self.once(request, lambda: self._cancel(request, number))
 
     def _cancel(self, request: Request, number: str) -> Response:
         body = CancelRequest.parse(request)
         order = _readable(request, number, sees_all=may_change_all(request))
-        require_match(request, etag_for_version(order.version))
+        # Of an order that is cancelled nothing changes, so whoever repeats this may well have the
+        # version from before: they never heard that they had succeeded.
+        if order.status != Order.Status.CANCELLED:
+            require_match(request, etag_for_version(order.version))
         user = user_or_none(request)
         cancelled = services.cancel_order(
             number=order.number,
@@ -334,7 +342,10 @@ class SandboxPaymentView(_StepwiseView):
         request={"application/json": SandboxOutcomeRequest},
         responses={200: SandboxPaymentResponse},
     )
-    def post(self, request: Request, payment_id: UUID) -> Response:
+    def post(self, request: Request, payment_id: UUID) -> HttpResponse | Response:
+        return self.once(request, lambda: self._complete(request, payment_id))
+
+    def _complete(self, request: Request, payment_id: UUID) -> Response:
         body = SandboxOutcomeRequest.parse(request)
         settlement = services.complete_sandbox_payment(
             payment_id=payment_id, succeeds=body["outcome"] == "succeed", now=timezone.now()

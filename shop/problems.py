@@ -9,7 +9,7 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django_redis.exceptions import ConnectionInterrupted
@@ -106,6 +106,9 @@ STATUS_OF_KIND.update(
         "internal_error": 500,
     }
 )
+
+# The server ended a transaction that lasted too long, and with it the connection.
+_CUT_OFF = (pg.IdleInTransactionSessionTimeout, pg.TransactionTimeout)
 
 log = structlog.get_logger("shop.problems")
 
@@ -242,6 +245,8 @@ def refusal_for(error: BaseException) -> Refusal | None:
             return errors.Unavailable("The database is busy.", retry_after=1)
         case OperationalError() | InterfaceError():
             return _database_refusal(error)
+        case DatabaseError() if isinstance(error.__cause__, _CUT_OFF):
+            return errors.Busy("The database took too long.", retry_after=1)
         case RedisError() | ConnectionInterrupted():
             return errors.Unavailable("A store that this needs does not answer.", retry_after=2)
         case _:

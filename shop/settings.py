@@ -12,6 +12,7 @@ import django_stubs_ext
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from shop.db.timeouts import SESSION, TIMEOUTS
 from shop.http.rate_limit.rates import Rate, read_rate
 from shop.local_secrets import local_secrets
 
@@ -158,15 +159,19 @@ TEMPLATES = [
 ]
 
 # Database --------------------------------------------------------------------------------------
-# Which process this is decides on pool and timeouts: web (gunicorn), worker (Celery, relay) or
-# command (anything else).
+# Which process this is decides on pool and timeouts: web (gunicorn), worker (Celery, relay),
+# migrator (the release's migrations), readonly (reports) or command (anything else).
 SHOP_PROCESS = env.str("SHOP_PROCESS", default="command")
-_TIMEOUTS_MS = {  # statement, lock, idle in transaction
-    "web": (2000, 1000, 5000),
-    "worker": (20_000, 2000, 30_000),
-    "command": (0, 4000, 0),
+_session = {
+    **TIMEOUTS.get(SHOP_PROCESS, TIMEOUTS["command"]).settings(
+        # Told by whoever knows it, as a server refuses a setting that it has not heard of.
+        server_version=env.int("DATABASE_SERVER_VERSION", default=0) or None
+    ),
+    **SESSION,
 }
-_statement_ms, _lock_ms, _idle_ms = _TIMEOUTS_MS.get(SHOP_PROCESS, _TIMEOUTS_MS["command"])
+# The roles of the database have them (`manage.py database_roles`): a pooler passes none on.
+if env.bool("DATABASE_TIMEOUTS_BY_ROLE", default=False):
+    _session = {}
 
 _NO_DATABASE_NEEDED = {"spectacular", "check", "makemigrations", "collectstatic", "lintmigrations"}
 _database_url = env.str("DATABASE_URL", default="")
@@ -193,13 +198,7 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
     keepalives_interval=3,
     keepalives_count=3,
     tcp_user_timeout=10_000,  # milliseconds
-    options=(
-        f"-c statement_timeout={_statement_ms} -c lock_timeout={_lock_ms}"
-        f" -c idle_in_transaction_session_timeout={_idle_ms}"
-        # Search by trigrams: the default of 0.6 misses most single typos, and an index scan takes
-        # the threshold from the session. The planner compiles nothing that pays for short queries.
-        " -c pg_trgm.word_similarity_threshold=0.3 -c jit=off"
-    ),
+    options=" ".join(f"-c {name}={value}" for name, value in _session.items()),
 )
 DATABASE_POOL = {
     "min_size": 1,
@@ -286,12 +285,15 @@ else:
         "socket_connect_timeout": 2,
         "global_keyprefix": env.str("SHOP_BROKER_PREFIX", default="shop:"),
     }
-# The first pattern that fits counts: slices of jobs and mails before the rest of their app.
+# The first pattern that fits counts: slices of jobs, mails and looks at the books before the rest
+# of their app.
 CELERY_TASK_ROUTES = {
     "orders.run_*": {"queue": "bulk"},
     "inventory.run_*": {"queue": "bulk"},
     "orders.send_*": {"queue": "default"},
     "inventory.send_*": {"queue": "default"},
+    # Seconds at a time: nothing that a shopper waits for should stand behind one.
+    "*.reconcile*": {"queue": "default"},
     "orders.*": {"queue": "critical"},
     "inventory.*": {"queue": "critical"},
     "shop.*": {"queue": "default"},
@@ -310,8 +312,28 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "orders.resume_checkouts": {
+        "task": "orders.resume_checkouts",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "inventory.reconcile": {
         "task": "inventory.reconcile",
+        "schedule": 300.0,
+        "options": {"expires": 240},
+    },
+    "inventory.reconcile_catalogue": {
+        "task": "inventory.reconcile_catalogue",
+        "schedule": 300.0,
+        "options": {"expires": 240},
+    },
+    "orders.reconcile_orders": {
+        "task": "orders.reconcile_orders",
+        "schedule": 300.0,
+        "options": {"expires": 240},
+    },
+    "orders.reconcile_payments": {
+        "task": "orders.reconcile_payments",
         "schedule": 300.0,
         "options": {"expires": 240},
     },
@@ -492,10 +514,20 @@ SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="GBP")
 SHOP_CURRENCIES = env.list("SHOP_CURRENCIES", default=["GBP", "EUR"])
 SHOP_COUNTRY = env.str("SHOP_COUNTRY", default="GB")
 SHOP_HOLD_SECONDS = env.int("SHOP_HOLD_SECONDS", default=900)
+# A payer who must act (3-D Secure) gets so much time from then on, once; but no hold is ever longer
+# than the other, from the moment the order was placed.
+SHOP_ACTION_HOLD_SECONDS = env.int("SHOP_ACTION_HOLD_SECONDS", default=1200)
+SHOP_LONGEST_HOLD_SECONDS = env.int("SHOP_LONGEST_HOLD_SECONDS", default=3600)
+# Who is told that stock is running low; nobody named: staff who may change stock.
+SHOP_STOCK_ALERT_EMAILS = env.list("SHOP_STOCK_ALERT_EMAILS", default=[])
 SHOP_SANDBOX_PAYMENTS = env.bool("SHOP_SANDBOX_PAYMENTS", default=not IS_PRODUCTION or DEBUG)
 SHOP_SERVER_TIMING = env.bool("SHOP_SERVER_TIMING", default=False)
 SHOP_IDEMPOTENCY_SECONDS = 72 * 3600
 SHOP_TRUSTED_PROXIES = env.list("SHOP_TRUSTED_PROXIES", default=[])
+# What /metrics reads from the database: selectors that return families of metrics.
+SHOP_DATABASE_METRICS = ["inventory.selectors.reconciliation_metrics"]
+# Lets tests have the shop's processes fail at a chosen line: see `shop.faults`.
+SHOP_FAULTS = env.bool("SHOP_FAULTS", default=False)
 _rate_limit = env.str("SHOP_RATE_LIMIT", default="") or "100/m"
 try:
     for _proxy in SHOP_TRUSTED_PROXIES:
@@ -550,6 +582,8 @@ if IS_PRODUCTION:
     _wrong = []
     if DEBUG:
         _wrong.append("DEBUG must be off")
+    if SHOP_FAULTS:
+        _wrong.append("SHOP_FAULTS must be off")
     if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
         _wrong.append("SECRET_KEY must be long and random (50 characters or more)")
     if len(SHOP_EMAIL_HASH_KEY) < 32:

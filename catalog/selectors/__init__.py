@@ -2,6 +2,7 @@
 
 from catalog.selectors.cards import VariantCard, variant_cards, variants_for_sale
 from catalog.selectors.categories import category_document, category_tree, category_tree_rendered
+from catalog.selectors.copies import StaleCopy, stale_products
 from catalog.selectors.listing import (
     SORTS,
     Wanted,
@@ -16,6 +17,7 @@ from catalog.store import forget_pages, product_at_hand
 
 __all__ = [
     "SORTS",
+    "StaleCopy",
     "VariantCard",
     "Wanted",
     "category_document",
@@ -31,6 +33,7 @@ __all__ = [
     "product_rendered",
     "related_products",
     "row_document",
+    "stale_products",
     "variant_cards",
     "variants_for_sale",
 ]

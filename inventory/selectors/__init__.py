@@ -1,7 +1,12 @@
 """Questions about stock: no writes, no locks."""
 
 from inventory.selectors.explaining import LedgerEntry, StockStory, stories_of_stock
-from inventory.selectors.findings import SeenRun, reconciliation_runs, with_findings
+from inventory.selectors.findings import (
+    SeenRun,
+    reconciliation_metrics,
+    reconciliation_runs,
+    with_findings,
+)
 from inventory.selectors.levels import (
     Level,
     Shown,
@@ -15,10 +20,12 @@ from inventory.selectors.levels import (
     shown_levels,
     shown_to_shoppers,
     stock_levels,
+    stock_row,
     stock_rows,
     transfer_of,
     transfers,
     warehouse_of,
+    warehouses,
 )
 from inventory.selectors.reconciliation import CHECKS, Drift, drifted_stock
 from inventory.selectors.sales import (
@@ -67,17 +74,20 @@ __all__ = [
     "movements",
     "purchase_limit_of",
     "purchase_limits",
+    "reconciliation_metrics",
     "reconciliation_runs",
     "sale_board",
     "sale_progress",
     "shown_levels",
     "shown_to_shoppers",
     "stock_levels",
+    "stock_row",
     "stock_rows",
     "stories_of_stock",
     "transfer_of",
     "transfers",
     "units_left_in_sales",
     "warehouse_of",
+    "warehouses",
     "with_findings",
 ]

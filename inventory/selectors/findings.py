@@ -1,12 +1,14 @@
-"""What the last reconciliations saw."""
+"""What the last reconciliations saw: for staff, and for whoever watches the shop."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.query import RawQuerySet
+from prometheus_client.core import GaugeMetricFamily
 
 from inventory.models import ReconciliationFinding, ReconciliationRun
 
@@ -51,3 +53,47 @@ def with_findings(runs: Sequence[ReconciliationRun]) -> list[SeenRun]:
     for finding in found:
         seen[finding.run_id].append(finding)
     return [SeenRun(run, seen[run.pk]) for run in runs]
+
+
+# Among the latest runs, days of them, so that it costs the same however many are kept.
+_LAST_RUNS = """
+SELECT r.scope, extract(epoch FROM r.started_at), r.seconds, c.name,
+       (SELECT count(*) FROM inventory_reconciliationfinding f
+        WHERE f.scope = r.scope AND f.kind = c.name AND f.state = 'OPEN')
+FROM (
+    SELECT DISTINCT ON (scope) *
+    FROM (SELECT * FROM inventory_reconciliationrun ORDER BY id DESC LIMIT 3000) latest
+    ORDER BY scope, id DESC
+) r
+CROSS JOIN LATERAL unnest(r.checks) AS c(name)
+ORDER BY r.scope, c.name
+"""
+
+
+def reconciliation_metrics() -> list[GaugeMetricFamily]:
+    """Return what is open by scope and check, and when each scope was last looked at.
+
+    From the database, as the process that looks is seldom the one that is asked.
+    """
+    findings = GaugeMetricFamily(
+        "shop_reconciliation_findings",
+        "Places where the books disagree, as of the last reconciliation.",
+        labels=["scope", "check"],
+    )
+    last = GaugeMetricFamily(
+        "shop_reconciliation_last_run_timestamp_seconds",
+        "When the books of a scope were last looked at.",
+        labels=["scope"],
+    )
+    took = GaugeMetricFamily(
+        "shop_reconciliation_last_run_seconds", "How long that took.", labels=["scope"]
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST_RUNS)
+        rows = cursor.fetchall()
+    for scope, _, _, check, count in rows:
+        findings.add_metric([scope, check], count)
+    for scope, started_at, seconds in {row[:3] for row in rows}:
+        last.add_metric([scope], float(started_at))
+        took.add_metric([scope], seconds)
+    return [findings, last, took]

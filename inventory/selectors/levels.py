@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Min, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import F, Min, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 
 from accounts.models import User
 from catalog.models import AvailabilityState
 from inventory import store
-from inventory.errors import UnknownTransfer, UnknownWarehouse
+from inventory.errors import UnknownStock, UnknownTransfer, UnknownWarehouse
 from inventory.models import (
     PUBLIC_CAP,
     Reservation,
@@ -186,6 +186,14 @@ def stock_rows(
     )
 
 
+def stock_row(stock_id: int) -> Stock:
+    """Return one stock as `stock_rows` tells it. Raises UnknownStock."""
+    found = stock_rows().filter(pk=stock_id).first()
+    if found is None:
+        raise UnknownStock("There is no such stock.")
+    return found
+
+
 def movements(
     *,
     sku: str | None = None,
@@ -217,15 +225,36 @@ def movements(
     return found
 
 
-def counts() -> QuerySet[StockCount]:
+def counts(
+    *,
+    sku: str | None = None,
+    warehouse: str | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+) -> QuerySet[StockCount]:
     """Return what was counted, with the variant and the warehouse of each."""
-    return StockCount.objects.select_related("stock__variant", "stock__warehouse")
+    found = StockCount.objects.select_related("stock__variant", "stock__warehouse")
+    if sku is not None:
+        found = found.filter(stock__variant__sku=sku)
+    if warehouse is not None:
+        found = found.filter(stock__warehouse__code=warehouse)
+    if after is not None:
+        found = found.filter(counted_at__gte=after)
+    if before is not None:
+        found = found.filter(counted_at__lt=before)
+    return found
+
+
+def warehouses(*, is_active: bool | None = None) -> QuerySet[Warehouse]:
+    """Return the warehouses, of all kinds or only those that sell, or do not."""
+    found = Warehouse.objects.all()
+    return found if is_active is None else found.filter(is_active=is_active)
 
 
 def transfers(
-    *, state: str | None = None, transfer_id: int | None = None
+    *, state: str | None = None, warehouse: str | None = None, transfer_id: int | None = None
 ) -> QuerySet[StockTransfer]:
-    """Return transfers with their lines."""
+    """Return transfers with their lines: in this state, or from or to this warehouse."""
     found = StockTransfer.objects.select_related("source", "destination").prefetch_related(
         Prefetch(
             "lines", queryset=StockTransferLine.objects.select_related("variant").order_by("id")
@@ -233,6 +262,8 @@ def transfers(
     )
     if state is not None:
         found = found.filter(state=state)
+    if warehouse is not None:
+        found = found.filter(Q(source__code=warehouse) | Q(destination__code=warehouse))
     if transfer_id is not None:
         found = found.filter(pk=transfer_id)
     return found

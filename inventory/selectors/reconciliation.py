@@ -3,12 +3,12 @@
 A check is a name and one statement over whole tables; whoever adds one gives it both.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import connection
+
+from shop.db.snapshot import one_snapshot
 
 # A hold may outlive its end for as long as the sweeper and a payment in flight need.
 OVERDUE_SECONDS = 600
@@ -221,20 +221,9 @@ def drifted_stock(*, sku: str | None = None, now: datetime | None = None) -> lis
         "sku": sku,
         "overdue": now - timedelta(seconds=OVERDUE_SECONDS) if now is not None else None,
     }
-    with _one_snapshot(), connection.cursor() as cursor:
+    with one_snapshot(), connection.cursor() as cursor:
         found: list[Drift] = []
         for check in CHECKS:
             cursor.execute(check.sql, parameters)
             found.extend(Drift(check.name, *row) for row in cursor.fetchall())
     return found
-
-
-@contextmanager
-def _one_snapshot() -> Iterator[None]:
-    if connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        yield

@@ -1,5 +1,29 @@
 """Shapes of what inventory is asked and tells."""
 
+from inventory.serializers.fields import (
+    TextField,
+    UnitsField,
+)
+from inventory.serializers.moving import (
+    ArrivedLineRequest,
+    ReceiptLineRequest,
+    ReceiptRequest,
+    ReceiptResponse,
+    ReceivedQuery,
+    ReturnRequest,
+    TransferLineResponse,
+    TransferPageResponse,
+    TransferQuery,
+    TransferReceiptRequest,
+    TransferRequest,
+    TransferResponse,
+)
+from inventory.serializers.reconciliation import (
+    FindingResponse,
+    ReconciliationPageResponse,
+    ReconciliationQuery,
+    ReconciliationResponse,
+)
 from inventory.serializers.sales import (
     FlashSaleChangeRequest,
     FlashSaleListQuery,
@@ -18,20 +42,13 @@ from inventory.serializers.sales import (
 )
 from inventory.serializers.stock import (
     AdjustmentRequest,
-    ArrivedLineRequest,
+    CountPageResponse,
     CountRequest,
     CountResponse,
-    FindingResponse,
+    LedgerQuery,
     MovementPageResponse,
     MovementQuery,
     MovementResponse,
-    ReceiptLineRequest,
-    ReceiptRequest,
-    ReceiptResponse,
-    ReconciliationPageResponse,
-    ReconciliationQuery,
-    ReconciliationResponse,
-    ReturnRequest,
     StockBulkRequest,
     StockBulkResponse,
     StockPageResponse,
@@ -39,21 +56,24 @@ from inventory.serializers.stock import (
     StockResponse,
     StockRowRequest,
     StockRowResponse,
+    StockTermsRequest,
+)
+from inventory.serializers.subscriptions import (
     SubscriptionRequest,
     SubscriptionResponse,
-    TextField,
-    TransferLineResponse,
-    TransferPageResponse,
-    TransferQuery,
-    TransferReceiptRequest,
-    TransferRequest,
-    TransferResponse,
-    UnitsField,
+)
+from inventory.serializers.warehouses import (
+    WarehouseChangeRequest,
+    WarehousePageResponse,
+    WarehouseQuery,
+    WarehouseRequest,
+    WarehouseResponse,
 )
 
 __all__ = [
     "AdjustmentRequest",
     "ArrivedLineRequest",
+    "CountPageResponse",
     "CountRequest",
     "CountResponse",
     "FindingResponse",
@@ -63,6 +83,7 @@ __all__ = [
     "FlashSaleRequest",
     "FlashSaleResponse",
     "FlashSaleStaffResponse",
+    "LedgerQuery",
     "MomentField",
     "MovementPageResponse",
     "MovementQuery",
@@ -75,6 +96,7 @@ __all__ = [
     "ReceiptLineRequest",
     "ReceiptRequest",
     "ReceiptResponse",
+    "ReceivedQuery",
     "ReconciliationPageResponse",
     "ReconciliationQuery",
     "ReconciliationResponse",
@@ -86,6 +108,7 @@ __all__ = [
     "StockResponse",
     "StockRowRequest",
     "StockRowResponse",
+    "StockTermsRequest",
     "SubscriptionRequest",
     "SubscriptionResponse",
     "TextField",
@@ -98,4 +121,9 @@ __all__ = [
     "TransferRequest",
     "TransferResponse",
     "UnitsField",
+    "WarehouseChangeRequest",
+    "WarehousePageResponse",
+    "WarehouseQuery",
+    "WarehouseRequest",
+    "WarehouseResponse",
 ]

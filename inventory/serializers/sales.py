@@ -6,7 +6,7 @@ from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
 from inventory.models import MOST_UNITS
-from inventory.serializers.stock import TextField, UnitsField
+from inventory.serializers.fields import TextField, UnitsField
 from shop.http.serializers import ListQuery, QuerySerializer, RequestSerializer
 
 

@@ -5,6 +5,7 @@ from inventory.services.adjustments import (
     StockTerms,
     adjust_many,
     adjust_stock,
+    change_stock_terms,
     set_stock_terms,
     write_off,
 )
@@ -21,6 +22,11 @@ from inventory.services.availability import (
     announce_warehouse,
     record_availability,
 )
+from inventory.services.catalogue_copies import (
+    CopiesSeen,
+    drop_stale_copies,
+    reconcile_catalogue,
+)
 from inventory.services.counts import RowResult, StockRow, count_stock, set_stock
 from inventory.services.flash_sales import (
     CHANGEABLE,
@@ -31,7 +37,8 @@ from inventory.services.flash_sales import (
     remove_purchase_limit,
     set_purchase_limit,
 )
-from inventory.services.holds import claim_hold
+from inventory.services.holds import claim_hold, extend_hold
+from inventory.services.low_stock import send_low_stock
 from inventory.services.receipts import (
     ReceiptLine,
     SkuLine,
@@ -40,14 +47,8 @@ from inventory.services.receipts import (
     return_stock,
     take_back,
 )
-from inventory.services.reconciling import (
-    Break,
-    Reconciliation,
-    Repair,
-    reconcile_stock,
-    record_reconciliation,
-    repair_stock,
-)
+from inventory.services.reconciling import Reconciliation, reconcile_stock, repair_stock
+from inventory.services.recording import Break, Repair, record_reconciliation, resolve_finding
 from inventory.services.stock import (
     StockLine,
     commit_stock,
@@ -58,12 +59,19 @@ from inventory.services.stock import (
 )
 from inventory.services.subscriptions import send_back_in_stock, subscribe_to_stock
 from inventory.services.transfers import dispatch_transfer, receive_transfer
+from inventory.services.warehouses import (
+    WarehouseChanges,
+    change_warehouse,
+    close_warehouse,
+    open_warehouse,
+)
 
 __all__ = [
     "CHANGEABLE",
     "Adjustment",
     "Admission",
     "Break",
+    "CopiesSeen",
     "FlashSaleDraft",
     "ReceiptLine",
     "Reconciliation",
@@ -74,24 +82,32 @@ __all__ = [
     "StockRow",
     "StockTerms",
     "Ticket",
+    "WarehouseChanges",
     "adjust_many",
     "adjust_stock",
     "announce_availability",
     "announce_warehouse",
     "change_flash_sale",
+    "change_stock_terms",
+    "change_warehouse",
     "claim_hold",
+    "close_warehouse",
     "commit_stock",
     "count_stock",
     "create_flash_sale",
     "delete_flash_sale",
     "dispatch_transfer",
+    "drop_stale_copies",
     "enter_sales",
+    "extend_hold",
     "forget_purchase",
     "issue_ticket",
     "leave_sales",
+    "open_warehouse",
     "receive_skus",
     "receive_stock",
     "receive_transfer",
+    "reconcile_catalogue",
     "reconcile_stock",
     "record_availability",
     "record_reconciliation",
@@ -100,8 +116,10 @@ __all__ = [
     "remove_purchase_limit",
     "repair_stock",
     "reserve_stock",
+    "resolve_finding",
     "return_stock",
     "send_back_in_stock",
+    "send_low_stock",
     "set_purchase_limit",
     "set_stock",
     "set_stock_terms",

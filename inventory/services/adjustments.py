@@ -2,20 +2,21 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import connection, transaction
 
 from catalog.models import Variant
-from inventory.errors import StockBelowReserved, StockOutOfRange, UnknownSku
-from inventory.models import MOST_UNITS, StockMovement
+from inventory.errors import StockBelowReserved, StockOutOfRange, UnknownSku, UnknownStock
+from inventory.models import MOST_UNITS, Stock, StockMovement
 from inventory.selectors import warehouse_of
 from inventory.services.counters import (
     Place,
     already_moved,
     change_on_hand,
+    locked_levels,
     locked_places,
     tell_of_change,
 )
@@ -188,6 +189,33 @@ def set_stock_terms(*, terms: Iterable[StockTerms], warehouse: str, now: datetim
             )
         tell_of_change(list(levels.values()), list(after.values()))
     return len(changed)
+
+
+@transaction.atomic
+def change_stock_terms(
+    *,
+    stock_id: int,
+    backorder_limit: int | None,
+    low_at: int | None,
+    require: Callable[[Stock], None],
+    now: datetime,
+) -> None:
+    """Set the terms of one stock; None leaves one as it is.
+
+    `require` is asked under the lock, and raises if the caller saw other terms. Joins the caller's
+    transaction. Raises UnknownStock, and StockBelowReserved for a limit under what is promised.
+    """
+    known = Stock.objects.select_related("warehouse").filter(pk=stock_id).first()
+    if known is None:
+        raise UnknownStock("There is no such stock.")
+    # All stock of the variant, in its order, before this one is looked at.
+    locked_levels([known.variant_id])
+    require(Stock.objects.get(pk=stock_id))
+    set_stock_terms(
+        terms=[StockTerms(known.variant_id, backorder_limit, low_at)],
+        warehouse=known.warehouse.code,
+        now=now,
+    )
 
 
 def _given(value: int | None, present: int) -> int:

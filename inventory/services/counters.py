@@ -16,6 +16,7 @@ from inventory import store
 from inventory.models import StockMovement
 from inventory.selectors import Level, shown_to_shoppers
 from inventory.services.availability import announce_availability
+from inventory.services.low_stock import announce_low_stock
 
 # The ground of every change: who locks several rows locks them in this order, and queues up.
 _LOCK = """
@@ -197,7 +198,7 @@ def change_on_hand(
 
 
 def tell_of_change(before: Sequence[Level], after: Sequence[Level]) -> None:
-    """Drop the hints of these variants on commit, and announce what shoppers would notice."""
+    """Drop the hints of these variants on commit; announce what shoppers and staff would notice."""
     variant_ids = {level.variant_id for level in before}
     if not variant_ids:
         return
@@ -210,6 +211,7 @@ def tell_of_change(before: Sequence[Level], after: Sequence[Level]) -> None:
     ]
     if changed:
         announce_availability(variant_ids=changed)
+    announce_low_stock(before=before, after=after)
 
 
 def _by_variant(levels: Sequence[Level]) -> dict[int, list[Level]]:

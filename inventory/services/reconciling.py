@@ -1,24 +1,28 @@
-"""Looking whether the books agree, remembering where they do not, and mending what is certain."""
+"""Looking whether the books of the stock agree, and mending what is certain."""
 
 import uuid
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import perf_counter
 
 from django.db import connection, transaction
 
-from inventory.models import ReconciliationFinding, ReconciliationRun, Stock
+from inventory.models import ReconciliationRun, Stock
 from inventory.selectors import CHECKS, Drift, drifted_stock
 from inventory.services.counters import locked_levels, tell_of_change
+from inventory.services.recording import (
+    Break,
+    Repair,
+    record_reconciliation,
+    resolve_finding,
+)
 from inventory.services.stock import release_stock
 from shop.db.alone import alone
 from shop.db.retry import retried
-from shop.observe import metrics
 
 SCOPE = "inventory"
-KEEP_CLEAN_RUNS = timedelta(days=30)
 
 _LOCK = 7_302_003  # any number, the same for every process, and no other lock's
 
@@ -33,21 +37,6 @@ _COUNTER_KINDS = frozenset(
     }
 )
 _OVERDUE = "no_hold_overdue"
-
-_STORE = """
-INSERT INTO inventory_reconciliationfinding AS f
-    (scope, kind, reference, expected, found, detail, state, first_seen_at, last_seen_at,
-     resolution, first_run_id, last_run_id)
-SELECT %(scope)s, b.kind, b.reference, b.expected, b.found, b.detail, 'OPEN', %(now)s::timestamptz,
-       %(now)s::timestamptz, '', %(run)s, %(run)s
-FROM unnest(%(kinds)s::text[], %(references)s::text[], %(expected)s::text[], %(found)s::text[],
-            %(details)s::text[]) AS b(kind, reference, expected, found, detail)
-ORDER BY b.kind, b.reference
-ON CONFLICT (scope, kind, reference) WHERE state = 'OPEN'
-DO UPDATE SET expected = excluded.expected, found = excluded.found, detail = excluded.detail,
-              last_seen_at = excluded.last_seen_at, last_run_id = excluded.last_run_id
-RETURNING f.first_run_id = %(run)s
-"""
 
 # What the ledger and the reservations of one stock say, read under its lock. They testify only if
 # no row of theirs contradicts another.
@@ -91,30 +80,11 @@ FROM rebuilt
 
 
 @dataclass(frozen=True, slots=True)
-class Break:
-    """One place where some books disagree: `kind` is the check, `reference` the place."""
-
-    kind: str
-    reference: str
-    expected: str
-    found: str
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Reconciliation:
     """A look at all books of the stock: the run that was stored, and what it saw."""
 
     run: ReconciliationRun
     drifts: list[Drift]
-
-
-@dataclass(frozen=True, slots=True)
-class Repair:
-    """Something that was mended: where, and what was done."""
-
-    reference: str
-    done: str
 
 
 def reconcile_stock(*, now: datetime) -> Reconciliation | None:
@@ -136,28 +106,6 @@ def reconcile_stock(*, now: datetime) -> Reconciliation | None:
             seconds=perf_counter() - started,
         )
     return Reconciliation(run, drifts)
-
-
-def record_reconciliation(
-    *,
-    scope: str,
-    checks: Collection[str],
-    breaks: Iterable[Break],
-    now: datetime,
-    seconds: float,
-) -> ReconciliationRun:
-    """Store a full look at the books of `scope`, and what it saw; tell the metrics.
-
-    What was seen before stays one row; what is no longer there is resolved. The same number of
-    statements whatever was found. One call at a time for a scope.
-    """
-    # A place is named once, even if a check comes upon it twice.
-    seen = {(found.kind, found.reference): found for found in breaks}
-    run = _stored(scope, checks, list(seen.values()), now=now, seconds=seconds)
-    count_of = Counter(found.kind for found in seen.values())
-    for check in checks:
-        metrics.reconciliation_findings.labels(check).set(count_of[check])
-    return run
 
 
 def repair_stock(*, drifts: Iterable[Drift], now: datetime) -> list[Repair]:
@@ -193,54 +141,6 @@ def repair_stock(*, drifts: Iterable[Drift], now: datetime) -> list[Repair]:
         if not any((drift.sku, drift.warehouse) in unsound for drift in held):
             repairs.append(_release(reference, held, now=now))
     return repairs
-
-
-@transaction.atomic
-def _stored(
-    scope: str, checks: Collection[str], breaks: list[Break], *, now: datetime, seconds: float
-) -> ReconciliationRun:
-    run = ReconciliationRun.objects.create(
-        scope=scope,
-        started_at=now,
-        seconds=round(seconds, 3),
-        checks=list(checks),
-        found=len(breaks),
-        new=0,
-        resolved=0,
-    )
-    new = 0
-    if breaks:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _STORE,
-                {
-                    "scope": scope,
-                    "now": now,
-                    "run": run.pk,
-                    "kinds": [found.kind for found in breaks],
-                    "references": [found.reference for found in breaks],
-                    "expected": [found.expected for found in breaks],
-                    "found": [found.found for found in breaks],
-                    "details": [found.detail for found in breaks],
-                },
-            )
-            new = sum(is_new for (is_new,) in cursor.fetchall())
-    resolved = (
-        ReconciliationFinding.objects.filter(scope=scope, state=ReconciliationFinding.State.OPEN)
-        .exclude(last_run=run)
-        .update(
-            state=ReconciliationFinding.State.RESOLVED,
-            resolved_at=now,
-            resolution="No longer there",
-        )
-    )
-    if new or resolved:
-        run.new, run.resolved = new, resolved
-        run.save(update_fields=["new", "resolved"])
-    ReconciliationRun.objects.filter(
-        scope=scope, found=0, started_at__lt=now - KEEP_CLEAN_RUNS
-    ).delete()
-    return run
 
 
 @retried
@@ -293,12 +193,13 @@ def _release(reference: str, held: list[Drift], *, now: datetime) -> Repair:
 def _resolve(drifts: Iterable[Drift], *, resolution: str, now: datetime) -> None:
     for drift in drifts:
         found = _break(drift)
-        ReconciliationFinding.objects.filter(
+        resolve_finding(
             scope=SCOPE,
             kind=found.kind,
             reference=found.reference,
-            state=ReconciliationFinding.State.OPEN,
-        ).update(state=ReconciliationFinding.State.RESOLVED, resolved_at=now, resolution=resolution)
+            resolution=resolution,
+            now=now,
+        )
 
 
 def _place(drift: Drift) -> str:

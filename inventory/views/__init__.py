@@ -6,20 +6,34 @@ from inventory.views.flash_sales import (
     TicketIssueView,
     TicketView,
 )
-from inventory.views.limits import PurchaseLimitListView, PurchaseLimitView
+from inventory.views.limits import (
+    PurchaseLimitListView,
+    PurchaseLimitView,
+)
+from inventory.views.moving import (
+    ReceiptView,
+    ReturnView,
+    TransferReceiptView,
+    TransfersView,
+    TransferView,
+)
+from inventory.views.reconciliation import (
+    ReconciliationView,
+)
 from inventory.views.stock import (
     AdjustmentView,
     CountView,
     MovementView,
-    ReceiptView,
-    ReconciliationView,
-    ReturnView,
     StockBulkView,
+    StockItemView,
     StockView,
+)
+from inventory.views.subscriptions import (
     SubscriptionView,
-    TransferReceiptView,
-    TransfersView,
-    TransferView,
+)
+from inventory.views.warehouses import (
+    WarehousesView,
+    WarehouseView,
 )
 
 __all__ = [
@@ -34,6 +48,7 @@ __all__ = [
     "ReconciliationView",
     "ReturnView",
     "StockBulkView",
+    "StockItemView",
     "StockView",
     "SubscriptionView",
     "TicketIssueView",
@@ -41,4 +56,6 @@ __all__ = [
     "TransferReceiptView",
     "TransferView",
     "TransfersView",
+    "WarehouseView",
+    "WarehousesView",
 ]

@@ -69,6 +69,11 @@ class Payment(models.Model):
     )
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
+    authorized_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Until when the provider keeps the money aside, if it says so.",
+    )
 
     objects = PaymentManager()
 

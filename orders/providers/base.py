@@ -43,6 +43,7 @@ class PaymentResult:
     next_action_url: str = ""
     failure_code: str = ""
     refunded_minor: int = 0
+    authorized_until: datetime | None = None  # until when money that is set aside can be taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,20 @@ from orders.selectors.questions import all_orders, document_of, narrowed, orders
 from orders.selectors.reconciliation import (
     ORDER_CHECKS,
     PAYMENT_CHECKS,
+    PROVIDER_CHECKS,
     Finding,
+    PaymentsSeen,
     order_findings,
     payment_findings,
+    payments_seen,
 )
 
 __all__ = [
     "ORDER_CHECKS",
     "PAYMENT_CHECKS",
+    "PROVIDER_CHECKS",
     "Finding",
+    "PaymentsSeen",
     "access_token",
     "all_orders",
     "document_of",
@@ -31,6 +36,7 @@ __all__ = [
     "orders_of",
     "payment_answer",
     "payment_findings",
+    "payments_seen",
     "preview_document",
     "readable_order",
 ]

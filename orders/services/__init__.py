@@ -37,10 +37,18 @@ from orders.services.paying import (
 )
 from orders.services.placing import new_number, place_order
 from orders.services.quoting import Expectation, Offer, Preview, preview
+from orders.services.reconciling import (
+    BooksSeen,
+    reconcile_orders,
+    reconcile_payments,
+    repair_books,
+)
+from orders.services.resuming import resume_checkouts
 from orders.services.sandbox import complete_sandbox_payment, sandbox_payment
 from orders.services.sweeping import Sweep, expire_holds, expire_order, sweep_payments
 
 __all__ = [
+    "BooksSeen",
     "CheckoutAnswer",
     "CheckoutWish",
     "CreditLine",
@@ -70,12 +78,16 @@ __all__ = [
     "place_order",
     "preview",
     "receive_return",
+    "reconcile_orders",
+    "reconcile_payments",
     "record_sale",
     "refund_order",
     "refundable_minor",
     "remember_answer",
+    "repair_books",
     "request_of",
     "request_order_link",
+    "resume_checkouts",
     "sandbox_payment",
     "send_cancellation",
     "send_confirmation",

@@ -9,21 +9,29 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
 from inventory.errors import OutOfStock, PurchaseLimitExceeded
-from inventory.services import claim_hold, commit_stock, release_stock, reserve_stock
+from inventory.services import (
+    claim_hold,
+    commit_stock,
+    extend_hold,
+    release_stock,
+    reserve_stock,
+)
 from orders.errors import PaymentNotFound
 from orders.models import Channel, Order, OrderEvent, Payment, Refund
 from orders.providers import MANUAL, provider_of
-from orders.providers.base import Outcome, PaymentRequest, PaymentResult
+from orders.providers.base import Outcome, PaymentRequest, PaymentResult, ProviderTimeout
 from orders.services.answers import checkout_answer
 from orders.services.drafts import OrderDraft, PlacedOrder
 from orders.services.placing import buyer_of, place_order, stock_lines
 from orders.services.states import move_order, move_payment
 from shop import idempotency
 from shop.db.joining import joining
+from shop.faults import fault
 from shop.idempotency import StoredAnswer
 from shop.money import Money
 from shop.outbox.services import publish
@@ -92,7 +100,10 @@ def pay(payment: Payment, *, now: datetime) -> PaymentResult | None:
     """
     if not claim_payment(payment, now=now):
         return None
-    return provider_of(payment.provider).pay(request_of(payment))
+    fault("payment.before_asking", error=ProviderTimeout)
+    result = provider_of(payment.provider).pay(request_of(payment))
+    fault("payment.answered")
+    return result
 
 
 @joining
@@ -127,6 +138,7 @@ def settle_payment(
         and payment.status == Payment.Status.REQUIRES_ACTION
     ):
         return Settlement(order, payment, is_news=False)
+    fault("settle.locked")
     _note(payment, result, now=now)
     sold: _Hold | None = None
     match result.outcome:
@@ -155,6 +167,7 @@ def settle_payment(
     answer = _complete_answer(order, payment, known=known, event=event, request_id=request_id)
     if sold is not None:
         _let_leave(sold, now=now)
+    fault("settle.before_commit")
     return Settlement(order, payment, is_news=True, answer=answer)
 
 
@@ -256,6 +269,7 @@ _OUTCOME_FIELDS = (
     "failure_code",
     "next_attempt_at",
     "settled_at",
+    "authorized_until",
 )
 
 
@@ -265,6 +279,7 @@ def _note(payment: Payment, result: PaymentResult, *, now: datetime) -> None:
     payment.card_last4 = result.card_last4
     payment.next_action_url = result.next_action_url
     payment.failure_code = result.failure_code
+    payment.authorized_until = result.authorized_until
     if result.outcome is Outcome.REQUIRES_ACTION:
         payment.next_attempt_at = now + ACTION_POLL
     else:
@@ -389,9 +404,30 @@ def _give_back(order: Order, payment: Payment, *, now: datetime, why: str) -> Or
 
 
 def _payer_must_act(order: Order, payment: Payment, *, now: datetime) -> OrderEvent:
+    """Note that the payer has to go to their bank, and keep the stock for them meanwhile.
+
+    Once for a payment, as it comes into this state once; and never for longer after the order was
+    placed than SHOP_LONGEST_HOLD_SECONDS, however slow the provider was.
+    """
     move_payment(payment, Payment.Status.REQUIRES_ACTION, also=_OUTCOME_FIELDS)
-    return OrderEvent.objects.create(
-        order=order, kind=OrderEvent.Kind.ACTION_REQUIRED, happened_at=now
+    until = min(
+        now + timedelta(seconds=settings.SHOP_ACTION_HOLD_SECONDS),
+        order.placed_at + timedelta(seconds=settings.SHOP_LONGEST_HOLD_SECONDS),
+    )
+    # What has ended is anyone's, and what somebody took over is not to be had by waiting: such an
+    # order ends as it said.
+    is_extended = (
+        order.status == Order.Status.PENDING
+        and now < order.hold_expires_at < until
+        and extend_hold(reference=order.stock_reference, until=until)
+    )
+    if is_extended:
+        order.hold_expires_at = until
+    return move_order(
+        order,
+        event=OrderEvent.Kind.ACTION_REQUIRED,
+        now=now,
+        also=["hold_expires_at"] if is_extended else [],
     )
 
 

@@ -14,6 +14,7 @@ from orders.selectors.access import access_token, token_hash
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
 from shop.db.inserting import insert_with
 from shop.db.joining import joining
+from shop.faults import fault
 from shop.privacy import email_hash, keyed_digest
 
 # How long the request that placed an order has to pay for it before the sweeper takes over.
@@ -78,6 +79,7 @@ def place_order(
     )
     placed = OrderEvent(order=order, kind=OrderEvent.Kind.PLACED, happened_at=now)
     insert_with(order, [*lines, payment, placed])
+    fault("checkout.before_stock")
     if stock := stock_lines(lines):
         reserve_stock(
             lines=stock,

@@ -25,6 +25,7 @@ from orders.services.states import move_order
 from shop.db.alone import alone
 from shop.db.retry import retried
 from shop.errors import Refusal
+from shop.faults import fault
 
 BATCH = 100
 NOT_PAID_IN_TIME = "Not paid in time"
@@ -59,7 +60,7 @@ def sweep_payments(*, now: datetime) -> Sweep:
             .filter(status__in=Payment.OPEN, next_attempt_at__lte=now)
             .order_by("next_attempt_at")[:BATCH]
         )
-        finished = sum(_one(_finish, payment, now=now) for payment in due)
+        finished = sum(_one(finish_payment, payment, now=now) for payment in due)
         owed = list(
             Refund.objects.filter(
                 status__in=[Refund.Status.NEW, Refund.Status.REQUESTED], next_attempt_at__lte=now
@@ -108,6 +109,8 @@ def _give_back(refund: Refund, *, now: datetime) -> bool:
 
 def expire_order(*, order_id: int, now: datetime) -> bool:
     """End one pending order whose hold has run out; False if it is to be left alone for now."""
+    if Order.objects.filter(pk=order_id, hold_expires_at__gt=now).exists():
+        return False  # the payer was given more time since it was picked
     payment = Payment.objects.filter(order=order_id, status__in=Payment.OPEN).first()
     if payment is not None and _is_in_flight(payment, now=now):
         return False
@@ -131,6 +134,8 @@ def _end_expired(*, order_id: int, now: datetime) -> bool:
     order = Order.objects.locked().get(pk=order_id)
     if order.status != Order.Status.PENDING:
         return True  # the provider's word has ended it, one way or the other
+    if order.hold_expires_at > now:
+        return False
     order.cancelled_at = now
     order.cancel_reason = NOT_PAID_IN_TIME
     move_order(
@@ -152,8 +157,11 @@ def _end_expired(*, order_id: int, now: datetime) -> bool:
     return True
 
 
-def _finish(payment: Payment, *, now: datetime) -> bool:
-    """Bring one attempt on by asking the provider; True when it came to an end."""
+def finish_payment(payment: Payment, *, now: datetime) -> bool:
+    """Bring one open attempt on by asking the provider; True when it came to an end.
+
+    Never call it in a transaction. Safe to repeat.
+    """
     # Before anything that may go wrong: an attempt that always does must not block the others.
     _ask_later(payment, now=now)
     if payment.order.status != Order.Status.PENDING:
@@ -165,6 +173,7 @@ def _finish(payment: Payment, *, now: datetime) -> bool:
         return False
     if result is None:
         return False
+    fault("sweep.answered")
     return not settle_payment(payment_id=payment.pk, result=result, now=now).payment.is_open
 
 

@@ -129,7 +129,7 @@ class AsideCache:
                 return load()
             time.sleep(WAIT_STEP_SECONDS)
 
-    def peek(self, key: str | int) -> bytes | None:
+    def at_hand(self, key: str | int) -> bytes | None:
         """Return the bytes for `key` if they are cached, in one trip.
 
         None says nothing: neither that there are none, nor that Redis answered.
@@ -182,6 +182,26 @@ class AsideCache:
         else:
             self._note("hit")
         return {key: value for key, value in found.items() if value != _ABSENT}
+
+    def peek(self, keys: Collection[str | int]) -> dict[str | int, bytes | None]:
+        """Return what is kept of these, in one trip: None for what is known not to exist.
+
+        Nothing is loaded or counted; what is not kept is absent, and all is if Redis is away.
+        """
+        wanted = list(dict.fromkeys(keys))
+        try:
+            pipe = cache_client().pipeline(transaction=False)
+            for key in wanted:
+                pipe.hget(self._key(key), self._field)
+            rows = pipe.execute()
+        except RedisError as error:
+            log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
+            return {}
+        return {
+            key: None if value == _ABSENT else bytes(value)
+            for key, value in zip(wanted, rows, strict=True)
+            if value is not None
+        }
 
     def invalidate(self, keys: Collection[str | int]) -> None:
         """Drop these, in every release's shape. Call it after the commit that changed them.

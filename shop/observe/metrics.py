@@ -35,12 +35,6 @@ idempotent_replays = Counter(
 transaction_retries = Counter(
     "shop_transaction_retries_total", "Transactions run again after a conflict.", ["sqlstate"]
 )
-reconciliation_findings = Gauge(
-    "shop_reconciliation_findings",
-    "Places where the books disagreed at the last reconciliation.",
-    ["kind"],
-    multiprocess_mode="mostrecent",
-)
 flash_sale_gate = Counter(
     "shop_flash_sale_gate_total",
     "What the gates of flash sales said: admitted, waiting, refused, or open for want of Valkey.",

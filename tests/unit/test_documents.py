@@ -4,6 +4,9 @@ import re
 
 from prometheus_client import REGISTRY
 
+from inventory.selectors import CHECKS
+from inventory.services.catalogue_copies import CHECK
+from orders.selectors import ORDER_CHECKS, PAYMENT_CHECKS, PROVIDER_CHECKS
 from shop.embedded.home import PROJECT
 from shop.errors import Refusal
 from tests.unit.test_architecture import our_refusals
@@ -24,9 +27,22 @@ def test_the_api_guidelines_list_every_problem() -> None:
 
 def test_the_runbook_names_metrics_that_exist() -> None:
     known = {metric.name for metric in REGISTRY.collect()}
+    known |= {"shop_reconciliation_findings", "shop_reconciliation_last_run_timestamp_seconds"}
     named = set(re.findall(r"`(shop_[a-z_]+)", page("docs/operations/runbook.md")))
 
     assert {name for name in named if name.removesuffix("_total") not in known} == set()
+
+
+def test_the_runbook_says_what_each_finding_means() -> None:
+    told = page("docs/operations/runbook.md")
+    names = [
+        *(check.name for check in CHECKS),
+        *(check.name for check in (*ORDER_CHECKS, *PAYMENT_CHECKS)),
+        *PROVIDER_CHECKS,
+        CHECK,
+    ]
+
+    assert [name for name in names if f"`{name}`" not in told] == []
 
 
 def test_links_between_pages_lead_somewhere() -> None:

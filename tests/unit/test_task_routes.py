@@ -7,6 +7,8 @@ from celery import current_app
     [
         ("orders.send_confirmation", "default"),
         ("orders.sweep_payments", "critical"),
+        ("orders.reconcile_payments", "default"),
+        ("inventory.reconcile", "default"),
         ("inventory.record_availability", "critical"),
         ("catalog.refresh_due", "default"),
     ],

@@ -17,9 +17,11 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
+from shop.db.version import server_version
 from shop.embedded.command_line import servers_of_up
 from shop.embedded.errors import CannotRun
 from shop.embedded.home import PROJECT, Home, write_private
+from shop.embedded.keeper import Keeper
 from shop.embedded.supervisor import Program, Supervisor
 from shop.management.migrating import bring_up_to_date
 
@@ -63,7 +65,7 @@ class Command(BaseCommand):
             self._load_demo_once(home)
             connection.close()
             supervisor = Supervisor(
-                folder=PROJECT, has_trouble=lambda: servers_of_up().find_ended()
+                folder=PROJECT, look_after_servers=Keeper(servers_of_up().started).look_after
             )
             first, *others = _programs(home)
             supervisor.run(
@@ -152,6 +154,8 @@ def _programs(home: Home) -> list[Program]:
     common = {
         **os.environ,
         "SHOP_ENV": settings.SHOP_ENV,
+        "DATABASE_SERVER_VERSION": os.environ.get("DATABASE_SERVER_VERSION")
+        or str(server_version()),
         "PYTHONUNBUFFERED": "1",
         # For developers, and told by the tests; whoever runs the shop cannot mend them.
         "PYTHONWARNINGS": os.environ.get("PYTHONWARNINGS", "ignore"),

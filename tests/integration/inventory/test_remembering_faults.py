@@ -21,7 +21,6 @@ from inventory.services import Break, reconcile_stock, record_reconciliation, re
 from inventory.tasks import reconcile
 from shop.db.alone import alone
 from shop.models import OutboxMessage
-from shop.observe import metrics
 from tests.concurrency import in_background
 from tests.integration.inventory.test_reconciling import (
     FAULTS,
@@ -43,12 +42,10 @@ def findings() -> list[tuple[str, str, str]]:
     )
 
 
-def gauge(kind: str) -> float | None:
-    for family in metrics.reconciliation_findings.collect():
-        for sample in family.samples:
-            if sample.labels == {"kind": kind}:
-                return sample.value
-    return None
+def gauge(check: str, *, scope: str = "inventory") -> float | None:
+    told = Client().get("/metrics").content.decode()
+    line = f'shop_reconciliation_findings{{check="{check}",scope="{scope}"}} '
+    return next((float(row.removeprefix(line)) for row in told.splitlines() if line in row), None)
 
 
 @pytest.mark.django_db

@@ -105,6 +105,7 @@ class TestStock:
 
         assert rows(clerk, STOCK) == [
             {
+                "id": stock.pk,
                 "sku": stock.variant.sku,
                 "variant_id": stock.variant_id,
                 "warehouse": "main",

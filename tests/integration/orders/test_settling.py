@@ -147,8 +147,8 @@ def test_a_hold_that_ran_out_sets_the_stock_free_and_closes_the_payment(api: API
     make.guest(api, (sold, 2))
     assert make.check_out(api, "tok_requires_action").status_code == 201
 
-    early = expire_holds(now=make.later(minutes=14))
-    late = expire_holds(now=make.later(minutes=16))
+    early = expire_holds(now=make.later(minutes=19))
+    late = expire_holds(now=make.later(minutes=21))
 
     assert (early.finished, late.finished) == (0, 1)
     order = Order.objects.get()
