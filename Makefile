@@ -84,7 +84,7 @@ soak: $(VENV)/.dev ## The state machine for hours, into docs/operations/soak.md 
 	  tests/races/machine -k does_what
 	@$(BIN)/python -m tests.races.report .soak.jsonl docs/operations/soak.md
 
-bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
+bench: $(VENV)/.dev ## Each path against its limit, to docs/operations/benchmarks.md
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md
 
 books: $(VENV)/.dev ## Time the reconciliations of 100,000 orders (ARGS="--orders 1000")

@@ -1,7 +1,7 @@
 """The catalogue over HTTP, for everyone."""
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -14,6 +14,7 @@ from catalog.selectors import (
     category_tree_rendered,
     facet_counts,
     listed_products,
+    product_at_hand,
     product_by_ref,
     product_rendered,
     related_products,
@@ -68,14 +69,14 @@ class _CatalogueView(ApiView):
     permission_classes = [Public]
 
 
-def _answer(request: Request, body: bytes) -> HttpResponse:
+def _answer(request: Request | HttpRequest, body: bytes, etag: str | None = None) -> HttpResponse:
     """Return `body` with its tag, or 304 to a client that has it.
 
     Everything public leaves by this door, so what comes from the cache and what was just made
     have the same bytes and headers.
     """
-    etag = etag_of(body)
-    if not_modified(request.headers.get("If-None-Match"), etag):
+    etag = etag or etag_of(body)
+    if not_modified(request.META.get("HTTP_IF_NONE_MATCH"), etag):
         response = HttpResponse(status=304)
         del response["Content-Type"]
     else:
@@ -141,10 +142,18 @@ class ProductView(_CatalogueView):
     )
     def get(self, request: Request, ref: str) -> HttpResponse:
         currency = _currency(request)
-        body = product_rendered(ref, currency=currency, now=timezone.now())
-        if body is None:
+        page = product_rendered(ref, currency=currency, now=timezone.now())
+        if page is None:
             raise ProductNotFound("There is no such product.")
-        return _answer(request, body)
+        return _answer(request, page.content, page.etag)
+
+    @classmethod
+    def answer_at_hand(cls, request: HttpRequest, ref: str) -> HttpResponse | None:
+        """Return the page without DRF if nothing is asked of it and a copy is at hand."""
+        if request.META.get("QUERY_STRING"):
+            return None
+        page = product_at_hand(ref, currency=settings.SHOP_CURRENCY, now=timezone.now())
+        return None if page is None else _answer(request, page.content, page.etag)
 
 
 class RelatedProductsView(_CatalogueView):

@@ -127,13 +127,15 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "csp.middleware.CSPMiddleware",  # outside of the admin's, which loosens it for itself
+    "shop.http.csp_middleware.PolicyMiddleware",  # outside of the admin's, which loosens it
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # What counts for every answer is above this line, what only pages and writes need below it.
+    "shop.http.at_hand.AnswerAtHandMiddleware",
     # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
     "shop.http.admin_middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "shop.http.admin_middleware.AdminAuthenticationMiddleware",
     "shop.http.admin_middleware.AdminMessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "shop.urls"

@@ -13,6 +13,7 @@ from catalog.selectors.listing import (
 )
 from catalog.selectors.prices import lowest_prices
 from catalog.selectors.products import product_by_ref, product_document, product_rendered
+from catalog.store import forget_pages, product_at_hand
 
 __all__ = [
     "SORTS",
@@ -23,8 +24,10 @@ __all__ = [
     "category_tree",
     "category_tree_rendered",
     "facet_counts",
+    "forget_pages",
     "listed_products",
     "lowest_prices",
+    "product_at_hand",
     "product_by_ref",
     "product_document",
     "product_rendered",

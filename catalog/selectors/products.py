@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from catalog.models import Category, Product, Variant
 from catalog.selectors.prices import lowest_prices, next_edge, offer_at, prices_of
-from catalog.store import cached_product, sealed
+from catalog.store import Page, cached_product, sealed
 from shop.http.json import dumps
 from shop.money import Money
 
@@ -17,8 +17,8 @@ _LARGEST_ID = 2**63 - 1
 _STATES = ("in_stock", "low_stock", "backorder", "out_of_stock")  # the best one first
 
 
-def product_rendered(ref: str, *, currency: str, now: datetime) -> bytes | None:
-    """Return the body of a product's page by id or slug, through the cache.
+def product_rendered(ref: str, *, currency: str, now: datetime) -> Page | None:
+    """Return a product's page by id or slug, rendered, through the caches.
 
     None: unknown, not shown at `now`, or without a price in the currency. No SQL while cached,
     which is also true of what does not exist.
