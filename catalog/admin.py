@@ -142,11 +142,11 @@ class CategoryAdmin(ModelAdmin):
         services.category_was_edited(category_id=form.instance.pk, now=timezone.now())
 
     def delete_model(self, request: HttpRequest, obj: Category) -> None:
-        services.remove_category(category=obj)
+        services.remove_category(category_id=obj.pk)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
         for category in queryset:
-            services.remove_category(category=category)
+            services.remove_category(category_id=category.pk)
 
 
 # Products -----------------------------------------------------------------------------------------

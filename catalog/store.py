@@ -11,7 +11,7 @@ from django.conf import settings
 
 from shop.cache.aside import AsideCache
 
-_products = AsideCache(name="product", version="1")
+_products = AsideCache(name="product", version="2")
 _cards = AsideCache(name="variant", version="1")
 # Short-lived: counts in it move with every product that comes or goes.
 _tree = AsideCache(name="categories", version="1", ttl_seconds=60)

@@ -453,6 +453,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "OutcomeEnum": ["succeed", "fail"],
         "StockRowOutcomeEnum": ["updated", "unchanged", "failed"],
+        "ProductStatusEnum": ["draft", "active", "archived"],
+        "RowOutcomeEnum": ["created", "updated", "unchanged", "failed"],
         "StateEnum": ["in_stock", "low_stock", "out_of_stock", "backorder"],
         "FindingStateEnum": "inventory.models.ReconciliationFinding.State",
         "TransferStateEnum": "inventory.models.StockTransfer.State",

@@ -143,6 +143,7 @@ def product_document(
                 "position": image.position,
                 "width": image.width,
                 "height": image.height,
+                "focal_point": {"x": image.focal_x, "y": image.focal_y},
             }
             for image in images
         ],

@@ -216,6 +216,14 @@ def forget_on_commit(*, product_ids: Collection[int], also: Collection[str] = ()
         )
 
 
+def forget_cards_on_commit(variant_ids: Collection[int]) -> None:
+    """Drop what caches hold of variants that are no more, once the transaction commits.
+
+    Checkout asks the database, so a copy that a crash leaves behind sells nothing.
+    """
+    transaction.on_commit(partial(forget_cards, list(variant_ids)))
+
+
 def forget_now(*, product_ids: Collection[int], also: Collection[str] = ()) -> None:
     """Drop what caches hold of these products. Safe to repeat and to run late."""
     _forget(**_copies_of(product_ids, also=also))

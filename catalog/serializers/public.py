@@ -234,12 +234,18 @@ class VariantResponse(serializers.Serializer[Any]):
     availability = AvailabilityResponse()
 
 
+class FocalPointResponse(serializers.Serializer[Any]):
+    x = serializers.IntegerField(min_value=0, max_value=100, help_text="Percent from the left.")
+    y = serializers.IntegerField(min_value=0, max_value=100, help_text="Percent from the top.")
+
+
 class ImageResponse(serializers.Serializer[Any]):
     url = serializers.CharField()
     alt = serializers.CharField(allow_blank=True)
     position = serializers.IntegerField()
     width = serializers.IntegerField(allow_null=True)
     height = serializers.IntegerField(allow_null=True)
+    focal_point = FocalPointResponse(help_text="What stays in sight when it is cropped.")
 
 
 class SeoResponse(serializers.Serializer[Any]):

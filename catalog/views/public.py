@@ -1,5 +1,7 @@
 """The catalogue over HTTP, for everyone."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
@@ -19,7 +21,7 @@ from catalog.selectors import (
     related_products,
     row_document,
 )
-from catalog.serializers import (
+from catalog.serializers.public import (
     CategoryResponse,
     CategoryTreeResponse,
     ProductListQuery,
@@ -64,7 +66,7 @@ class NoQuery(QuerySerializer):
 class _CatalogueView(ApiView):
     """What everybody sees alike, signed in or not: so nobody is asked who they are."""
 
-    authentication_classes: list[type[BaseAuthentication]] = []
+    authentication_classes: Sequence[type[BaseAuthentication]] = []
     permission_classes = [Public]
 
 
