@@ -92,3 +92,24 @@ class CategoryNotEmpty(errors.Conflict):
 
     code = "category_not_empty"
     title = "The category is not empty"
+
+
+class ReviewExists(errors.Conflict):
+    """Each buyer reviews a product once."""
+
+    code = "review_exists"
+    title = "There is a review by this buyer already"
+
+
+class ReviewNotFound(errors.NotFound):
+    """There is no such review."""
+
+    code = "review_not_found"
+    title = "No such review"
+
+
+class CollectionNotFound(errors.NotFound):
+    """There is no such collection, or shoppers do not see it."""
+
+    code = "collection_not_found"
+    title = "No such collection"

@@ -13,6 +13,7 @@ from shop.cache.aside import AsideCache
 
 _products = AsideCache(name="product", version="2")
 _cards = AsideCache(name="variant", version="1")
+_moves = AsideCache(name="moved", version="1")
 # Short-lived: counts in it move with every product that comes or goes.
 _tree = AsideCache(name="categories", version="1", ttl_seconds=60)
 _TREE = "tree"
@@ -80,6 +81,16 @@ def cached_cards(
 def cached_tree(load: Callable[[], bytes]) -> bytes:
     """Return the rendered tree of categories."""
     return _tree.get(_TREE, load) or load()
+
+
+def cached_move(ref: str, load: Callable[[], bytes | None]) -> bytes | None:
+    """Return the slug that who asks for `ref` is sent on to; that there is none is kept as well."""
+    return _moves.get(ref, load)
+
+
+def forget_moves(refs: Iterable[str]) -> None:
+    """Drop where who asks for these is sent on to."""
+    _moves.invalidate(list(refs))
 
 
 def forget_products(refs: Iterable[str | int]) -> None:

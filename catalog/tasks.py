@@ -21,3 +21,12 @@ def invalidate_product(*, message_id: str, payload: dict[str, Any]) -> None:
     No inbox: to drop a copy twice costs a read and does no harm.
     """
     services.forget_now(product_ids=payload["product_ids"], also=payload["slugs"])
+
+
+@shared_task(name="catalog.relist_type", soft_time_limit=1500, time_limit=1600)
+def relist_type(*, message_id: str, payload: dict[str, Any]) -> None:
+    """Bring the listing of a type's products up to date after its attributes changed.
+
+    At least once.
+    """
+    services.relist_type(name=payload["name"], now=timezone.now())

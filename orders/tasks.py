@@ -46,3 +46,9 @@ def send_order_link(*, message_id: str, payload: dict[str, int | None]) -> None:
 def empty_cart(*, message_id: str, payload: dict[str, int]) -> None:
     """Empty the cart that became an order, if the request was killed before. At least once."""
     services.empty_cart_of(order_id=payload["order_id"])
+
+
+@shared_task(name="orders.count_sales", soft_time_limit=1500, time_limit=1600)
+def count_sales() -> int | None:
+    """Tell the catalogue what sells. Every hour by beat; one at a time, at least once."""
+    return services.count_sales(now=timezone.now())

@@ -285,9 +285,12 @@ else:
 CELERY_TASK_ROUTES = {
     "orders.send_*": {"queue": "default"},
     "inventory.send_*": {"queue": "default"},
+    "orders.count_sales": {"queue": "bulk"},
     "orders.*": {"queue": "critical"},
     "inventory.*": {"queue": "critical"},
     "shop.*": {"queue": "default"},
+    "catalog.relist_type": {"queue": "bulk"},
+    "catalog.render_image": {"queue": "bulk"},
     "catalog.*": {"queue": "default"},
     "accounts.*": {"queue": "default"},
 }
@@ -307,6 +310,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "inventory.reconcile",
         "schedule": 300.0,
         "options": {"expires": 240},
+    },
+    "orders.count_sales": {
+        "task": "orders.count_sales",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
     },
     "catalog.refresh_due": {
         "task": "catalog.refresh_due",
@@ -454,6 +462,8 @@ SPECTACULAR_SETTINGS = {
         "OutcomeEnum": ["succeed", "fail"],
         "StockRowOutcomeEnum": ["updated", "unchanged", "failed"],
         "ProductStatusEnum": ["draft", "active", "archived"],
+        "CollectionKindEnum": ["hand", "rule"],
+        "ReviewStatusEnum": ["pending", "approved", "rejected"],
         "RowOutcomeEnum": ["created", "updated", "unchanged", "failed"],
         "StateEnum": ["in_stock", "low_stock", "out_of_stock", "backorder"],
         "FindingStateEnum": "inventory.models.ReconciliationFinding.State",

@@ -1,6 +1,7 @@
 """Tables of the catalogue: what is offered, described how, and at which price."""
 
 from catalog.models.categories import Category, CategoryManager
+from catalog.models.collections import Collection, CollectionEntry
 from catalog.models.listing import ProductListing, SearchWord
 from catalog.models.pictures import ProductImage, image_address
 from catalog.models.prices import Price, PriceHistory, TimeRange
@@ -13,11 +14,19 @@ from catalog.models.products import (
     TaxClass,
     Variant,
 )
+from catalog.models.relations import BoughtTogether, FormerSlug, RelatedProduct
+from catalog.models.reviews import Review
+from catalog.models.types import AttributeDefinition, ProductType
 
 __all__ = [
+    "AttributeDefinition",
     "AvailabilityState",
+    "BoughtTogether",
     "Category",
     "CategoryManager",
+    "Collection",
+    "CollectionEntry",
+    "FormerSlug",
     "Price",
     "PriceHistory",
     "Product",
@@ -26,6 +35,9 @@ __all__ = [
     "ProductManager",
     "ProductOption",
     "ProductQuerySet",
+    "ProductType",
+    "RelatedProduct",
+    "Review",
     "SearchWord",
     "TaxClass",
     "TimeRange",

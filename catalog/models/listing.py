@@ -35,6 +35,18 @@ class ProductListing(models.Model):
     option_keys = ArrayField(
         models.CharField(max_length=511), help_text="`name=value` in lower case, to filter by."
     )
+    attributes = ArrayField(
+        models.CharField(max_length=400),
+        default=list,
+        db_default=[],
+        help_text="`name=value` as shown, of what its type lets lists filter by.",
+    )
+    attribute_keys = ArrayField(
+        models.CharField(max_length=400),
+        default=list,
+        db_default=[],
+        help_text="`name=value` in lower case, to filter by.",
+    )
     image_url = models.CharField(max_length=2000)
     image_file = models.CharField(max_length=200)
     min_price_minor = models.BigIntegerField()
@@ -72,6 +84,7 @@ class ProductListing(models.Model):
             GinIndex(fields=["category_path"], name="listing_in_category"),
             GinIndex(fields=["tags"], name="listing_with_tag"),
             GinIndex(fields=["option_keys"], name="listing_with_option"),
+            GinIndex(fields=["attribute_keys"], name="listing_with_attribute"),
             GinIndex(fields=["search"], name="listing_by_words"),
         ]
 

@@ -74,6 +74,12 @@ class Product(models.Model):
     popularity = models.PositiveBigIntegerField(
         default=0, help_text="Units sold lately; best sellers are sorted by it."
     )
+    rating_count = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="Reviews that shoppers see."
+    )
+    rating_total = models.PositiveBigIntegerField(
+        default=0, db_default=0, editable=False, help_text="The stars of all of them."
+    )
     version = models.PositiveIntegerField(
         default=1, help_text="Grows with each change of the product or of what belongs to it."
     )

@@ -2,6 +2,11 @@
 
 from catalog.selectors.cards import VariantCard, variant_cards, variants_for_sale
 from catalog.selectors.categories import category_document, category_tree, category_tree_rendered
+from catalog.selectors.collections import (
+    collection_by_slug,
+    edited_collection_document,
+    shown_collections,
+)
 from catalog.selectors.editing import (
     category_tags,
     edited_category,
@@ -25,7 +30,13 @@ from catalog.selectors.listing import (
     row_document,
 )
 from catalog.selectors.prices import lowest_prices
-from catalog.selectors.products import product_by_ref, product_document, product_rendered
+from catalog.selectors.products import (
+    product_by_ref,
+    product_document,
+    product_rendered,
+    slug_of_moved,
+)
+from catalog.selectors.reviews import moderated_reviews, rating_document, shown_reviews
 
 __all__ = [
     "SORTS",
@@ -35,8 +46,10 @@ __all__ = [
     "category_tags",
     "category_tree",
     "category_tree_rendered",
+    "collection_by_slug",
     "edited_category",
     "edited_category_document",
+    "edited_collection_document",
     "edited_product",
     "edited_product_document",
     "edited_products",
@@ -45,14 +58,19 @@ __all__ = [
     "facet_counts",
     "listed_products",
     "lowest_prices",
+    "moderated_reviews",
     "option_names",
     "price_steps",
     "product_by_ref",
     "product_document",
     "product_rendered",
     "product_tags",
+    "rating_document",
     "related_products",
     "row_document",
+    "shown_collections",
+    "shown_reviews",
+    "slug_of_moved",
     "variant_cards",
     "variant_ids_of",
     "variants_for_sale",

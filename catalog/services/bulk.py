@@ -12,6 +12,7 @@ from catalog.models import Category, Variant
 from catalog.services.draft_rules import draft_problems
 from catalog.services.drafts import ProductDraft
 from catalog.services.products import upsert_products
+from catalog.services.types import attribute_problems, definitions_of
 from shop.errors import Busy
 
 ATTEMPTS = 3
@@ -36,7 +37,7 @@ def upsert_each(
     """Make those products what their drafts say that can be, and say of each what became of it.
 
     In the order of the drafts; of two with one slug or SKU the second fails. `dry_run`: only say
-    what would become of them. Promises of `upsert_products` otherwise; two statements more.
+    what would become of them. Promises of `upsert_products` otherwise; three statements more.
     """
     for _ in range(ATTEMPTS):
         failed = _failures(drafts)
@@ -65,6 +66,7 @@ def _failures(drafts: Sequence[ProductDraft]) -> dict[int, DraftOutcome]:
     shelves = set(Category.objects.filter(slug__in=wanted).values_list("slug", flat=True))
     skus = {variant.sku for draft in drafts for variant in draft.variants}
     owners = dict(Variant.objects.filter(sku__in=skus).values_list("sku", "product__slug"))
+    definitions = definitions_of(draft.product_type for draft in drafts)
     seen_slugs: set[str] = set()
     seen_skus: set[str] = set()
     failed = {}
@@ -74,6 +76,9 @@ def _failures(drafts: Sequence[ProductDraft]) -> dict[int, DraftOutcome]:
             sku for sku in own if owners.get(sku, draft.slug) != draft.slug or sku in seen_skus
         )
         problems = list(draft_problems(draft))
+        problems += attribute_problems(
+            draft.slug, draft.product_type, draft.attributes, definitions
+        )
         if draft.category_slug and draft.category_slug not in shelves:
             problems.append(f"there is no category {draft.category_slug}")
         if draft.slug in seen_slugs:

@@ -20,6 +20,7 @@ from catalog.services.products import (
     upsert_product,
 )
 from catalog.services.slugs import free_slug, slug_from
+from catalog.services.types import attribute_problems, definitions_of
 from catalog.services.versions import require_version
 
 LONGEST_SLUG = 255
@@ -203,7 +204,12 @@ def _problems(product: Product, values: Mapping[str, object]) -> Iterable[str]:
         "attributes",
     )
     whole = {name: values.get(name, getattr(product, name)) for name in names}
-    return draft_problems(ProductDraft(**whole))  # type: ignore[arg-type]
+    draft = ProductDraft(**whole)  # type: ignore[arg-type]
+    yield from draft_problems(draft)
+    if "attributes" in values or "product_type" in values:
+        yield from attribute_problems(
+            draft.slug, draft.product_type, draft.attributes, definitions_of([draft.product_type])
+        )
 
 
 def _option_problems(options: Sequence[ProductOption], changes: ProductChanges) -> Iterable[str]:

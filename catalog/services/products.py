@@ -23,6 +23,8 @@ from catalog.services.drafts import ProductDraft, UpsertResult, VariantDraft
 from catalog.services.images import Picture, checked_picture, new_image
 from catalog.services.listing import forget_on_commit, in_batches, refresh_listing
 from catalog.services.price_history import append_price_history
+from catalog.services.relations import remember_slug
+from catalog.services.types import attribute_problems, definitions_of
 
 # Products, and variants of them, in one round of statements: a statement takes 65,535 parameters.
 BATCH = 500
@@ -64,6 +66,16 @@ def upsert_products(*, drafts: Sequence[ProductDraft], now: datetime) -> list[Up
         ).items()
         if times > 1
     ]
+    described = [draft for draft in drafts if draft.product_type and draft.attributes]
+    if described:
+        definitions = definitions_of(draft.product_type for draft in described)
+        problems += [
+            problem
+            for draft in described
+            for problem in attribute_problems(
+                draft.slug, draft.product_type, draft.attributes, definitions
+            )
+        ]
     if problems:
         raise InvalidProduct("; ".join(problems[:5]) + ".", problems=problems)
     pictures = {
@@ -144,6 +156,7 @@ def product_was_edited(*, product_id: int, now: datetime, old_slug: str = "") ->
     append_price_history(variant_ids=[variant.pk for variant in variants], now=now)
     refresh_listing(product_ids=[product_id], now=now)
     if old_slug and old_slug != product.slug:
+        remember_slug(product_id=product_id, old=old_slug, new=product.slug, now=now)
         forget_on_commit(product_ids=[product_id], also=[old_slug])
 
 

@@ -1,6 +1,12 @@
 """The catalogue over HTTP."""
 
 from catalog.views.categories import CategoryListView, CategoryView
+from catalog.views.collections import (
+    CollectionListView,
+    CollectionView,
+    EditedCollectionView,
+    RelatedProductsView,
+)
 from catalog.views.images import ProductImagesView, ProductImageView
 from catalog.views.prices import PriceBulkView, PriceView
 from catalog.views.products import (
@@ -10,12 +16,15 @@ from catalog.views.products import (
     ProductListView,
     ProductView,
 )
-from catalog.views.public import RelatedProductsView
+from catalog.views.reviews import ReviewListView, ReviewView
 from catalog.views.variants import PriceHistoryView, ProductVariantsView, VariantView
 
 __all__ = [
     "CategoryListView",
     "CategoryView",
+    "CollectionListView",
+    "CollectionView",
+    "EditedCollectionView",
     "EditedProductListView",
     "EditedProductView",
     "PriceBulkView",
@@ -28,5 +37,7 @@ __all__ = [
     "ProductVariantsView",
     "ProductView",
     "RelatedProductsView",
+    "ReviewListView",
+    "ReviewView",
     "VariantView",
 ]

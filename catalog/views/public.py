@@ -1,6 +1,7 @@
 """The catalogue over HTTP, for everyone."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpResponse
@@ -10,20 +11,26 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from catalog.errors import ProductNotFound
+from catalog.errors import CollectionNotFound, ProductNotFound
 from catalog.selectors import (
     category_document,
     category_tree_rendered,
+    collection_by_slug,
     facet_counts,
     listed_products,
     product_by_ref,
     product_rendered,
     related_products,
     row_document,
+    shown_collections,
+    slug_of_moved,
 )
 from catalog.serializers.public import (
     CategoryResponse,
     CategoryTreeResponse,
+    CollectionPageResponse,
+    CollectionResponse,
+    MovedResponse,
     ProductListQuery,
     ProductListResponse,
     ProductQuery,
@@ -35,7 +42,7 @@ from shop.http.conditional import etag_of, not_modified
 from shop.http.json import dumps
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
-from shop.http.serializers import QuerySerializer
+from shop.http.serializers import ListQuery, QuerySerializer
 from shop.http.views import ApiView
 
 CACHE_CONTROL = "public, max-age=60, stale-while-revalidate=30"
@@ -49,6 +56,13 @@ IF_NONE_MATCH = OpenApiParameter(
 NOT_MODIFIED = OpenApiResponse(description="The copy at hand is current.")
 REF = OpenApiParameter(
     "ref", OpenApiTypes.STR, OpenApiParameter.PATH, description="The product's id or slug."
+)
+ATTRIBUTE = OpenApiParameter(
+    "attr.<name>",
+    OpenApiTypes.STR,
+    OpenApiParameter.QUERY,
+    many=True,
+    description="Products with any of these values of the attribute, such as `attr.fit=slim`.",
 )
 OPTION = OpenApiParameter(
     "option.<name>",
@@ -118,7 +132,7 @@ class ProductListView(_CatalogueView):
         operation_id="products_list",
         tags=["Catalogue"],
         summary="Products: filtered, searched, sorted, counted",
-        parameters=[ProductListQuery, OPTION, IF_NONE_MATCH],
+        parameters=[ProductListQuery, OPTION, ATTRIBUTE, IF_NONE_MATCH],
         responses={200: ProductListResponse, 304: NOT_MODIFIED},
     )
     def get(self, request: Request) -> HttpResponse:
@@ -139,14 +153,58 @@ class ProductView(_CatalogueView):
         tags=["Catalogue"],
         summary="A product with its variants",
         parameters=[REF, ProductQuery, IF_NONE_MATCH],
-        responses={200: ProductResponse, 304: NOT_MODIFIED},
+        responses={
+            200: ProductResponse,
+            301: OpenApiResponse(MovedResponse, description="It has another slug now."),
+            304: NOT_MODIFIED,
+        },
     )
     def get(self, request: Request, ref: str) -> HttpResponse:
         currency = _currency(request)
         body = product_rendered(ref, currency=currency, now=timezone.now())
         if body is None:
-            raise ProductNotFound("There is no such product.")
+            return _sent_on(request, ref)
         return _answer(request, body)
+
+
+class CollectionListView(_CatalogueView):
+    @extend_schema(
+        operation_id="collections_list",
+        tags=["Catalogue"],
+        summary="Collections",
+        parameters=[ListQuery, IF_NONE_MATCH],
+        responses={200: CollectionPageResponse, 304: NOT_MODIFIED},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        ListQuery.parse_query(request)
+        page = paginate(shown_collections(), request=request, order=("position", "id"))
+        rows = [
+            {name: value for name, value in row.items() if name != "position"} for row in page.rows
+        ]
+        return _answer(request, dumps(page.answer(rows)))
+
+
+class CollectionView(_CatalogueView):
+    @extend_schema(
+        operation_id="collections_show",
+        tags=["Catalogue"],
+        summary="A collection; its products are in `/products?collection=<slug>`",
+        parameters=[IF_NONE_MATCH],
+        responses={200: CollectionResponse, 304: NOT_MODIFIED},
+    )
+    def get(self, request: Request, slug: str) -> HttpResponse:
+        NoQuery.parse_query(request)
+        collection = collection_by_slug(slug)
+        if collection is None:
+            raise CollectionNotFound("There is no such collection.")
+        document = {
+            "id": collection.pk,
+            "slug": collection.slug,
+            "title": collection.title,
+            "description_html": collection.description_html,
+            "products_url": f"/api/v1/products?collection={quote(collection.slug)}",
+        }
+        return _answer(request, dumps(document))
 
 
 class RelatedProductsView(_CatalogueView):
@@ -166,6 +224,21 @@ class RelatedProductsView(_CatalogueView):
         found = related_products(product_id=product.pk, currency=currency, now=now)
         rows = [row_document(row) for row in found]
         return _answer(request, dumps({"results": rows, "next": None, "previous": None}))
+
+
+def _sent_on(request: Request, ref: str) -> HttpResponse:
+    """Send who asks by a former slug on to the product. Raises ProductNotFound for all others."""
+    slug = slug_of_moved(ref, now=timezone.now())
+    if slug is None:
+        raise ProductNotFound("There is no such product.")
+    query = request._request.META.get("QUERY_STRING", "")
+    url = f"/api/v1/products/{quote(slug)}" + (f"?{query}" if query else "")
+    response = HttpResponse(
+        dumps({"slug": slug, "url": url}), status=301, content_type="application/json"
+    )
+    response["Location"] = url
+    response["Cache-Control"] = CACHE_CONTROL
+    return response
 
 
 def _currency(request: Request) -> str:

@@ -3,10 +3,12 @@
 import hashlib
 import re
 
+from django.http import HttpResponse
 from rest_framework.request import Request
 
 from shop.errors import VersionMismatch
 
+PUBLIC_CACHE_CONTROL = "public, max-age=60, stale-while-revalidate=30"
 _TAG = re.compile(r'(?:W/)?"[^"]*"')
 
 
@@ -27,6 +29,19 @@ def not_modified(if_none_match: str | None, etag: str) -> bool:
     if if_none_match.strip() == "*":
         return True
     return any(tag.removeprefix("W/") == etag for tag in _TAG.findall(if_none_match))
+
+
+def public_answer(request: Request, body: bytes) -> HttpResponse:
+    """Return `body` with its tag for everybody's caches, or 304 to a client that has it."""
+    etag = etag_of(body)
+    if not_modified(request.headers.get("If-None-Match"), etag):
+        response = HttpResponse(status=304)
+        del response["Content-Type"]
+    else:
+        response = HttpResponse(body, content_type="application/json")
+    response["ETag"] = etag
+    response["Cache-Control"] = PUBLIC_CACHE_CONTROL
+    return response
 
 
 def if_match_of(request: Request) -> list[str] | None:

@@ -142,7 +142,7 @@ class TestMaking:
         assert OutboxMessage.objects.count() == told
 
     def test_the_same_key_makes_one_product(self, clerk: APIClient) -> None:
-        key = {"HTTP_IDEMPOTENCY_KEY": "one"}
+        key: dict[str, Any] = {"HTTP_IDEMPOTENCY_KEY": "one"}
         first = clerk.post(PRODUCTS, {"title": "Mug"}, **key)
         again = clerk.post(PRODUCTS, {"title": "Mug"}, **key)
 
