@@ -30,3 +30,15 @@ def relist_type(*, message_id: str, payload: dict[str, Any]) -> None:
     At least once.
     """
     services.relist_type(name=payload["name"], now=timezone.now())
+
+
+@shared_task(name="catalog.render_product", soft_time_limit=100, time_limit=110)
+def render_product(*, message_id: str, payload: dict[str, Any]) -> int:
+    """Make the renditions of a product's new pictures. At least once."""
+    return services.render_product(product_id=payload["product_id"], now=timezone.now())
+
+
+@shared_task(name="catalog.render_waiting", soft_time_limit=100, time_limit=110)
+def render_waiting() -> int | None:
+    """Make renditions that no message came for. Every 5 minutes by beat; one at a time."""
+    return services.render_waiting(now=timezone.now())

@@ -290,7 +290,7 @@ CELERY_TASK_ROUTES = {
     "inventory.*": {"queue": "critical"},
     "shop.*": {"queue": "default"},
     "catalog.relist_type": {"queue": "bulk"},
-    "catalog.render_image": {"queue": "bulk"},
+    "catalog.render_*": {"queue": "bulk"},
     "catalog.*": {"queue": "default"},
     "accounts.*": {"queue": "default"},
 }
@@ -310,6 +310,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "inventory.reconcile",
         "schedule": 300.0,
         "options": {"expires": 240},
+    },
+    "catalog.render_waiting": {
+        "task": "catalog.render_waiting",
+        "schedule": 300.0,
+        "options": {"expires": 300},
     },
     "orders.count_sales": {
         "task": "orders.count_sales",

@@ -47,8 +47,25 @@ class ProductImage(models.Model):
         help_text="Percent from the top.",
     )
 
+    renditions = models.JSONField(
+        default=list,
+        db_default=[],
+        editable=False,
+        help_text="Smaller copies in newer formats: format, width, height, file.",
+    )
+    rendered_at = models.DateTimeField(
+        null=True, editable=False, help_text="When they were made; empty: they are still to do."
+    )
+
     class Meta:
         ordering = ["position", "id"]
+        indexes = [
+            models.Index(
+                fields=["file"],
+                name="product_image_to_render",
+                condition=Q(rendered_at__isnull=True) & ~Q(file=""),
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=(Q(url="") & ~Q(file="")) | (~Q(url="") & Q(file="")),
@@ -58,6 +75,18 @@ class ProductImage(models.Model):
 
     def __str__(self) -> str:
         return self.alt or self.url or self.file.name or ""
+
+    def shown_renditions(self) -> list[dict[str, object]]:
+        """Return its copies as clients see them, from narrow to wide."""
+        return [
+            {
+                "format": copy["format"],
+                "width": copy["width"],
+                "height": copy["height"],
+                "url": image_address("", copy["file"]),
+            }
+            for copy in self.renditions
+        ]
 
     @property
     def address(self) -> str:

@@ -89,6 +89,7 @@ def edited_product_document(product_id: int) -> dict[str, Any]:
                 "width": image.width,
                 "height": image.height,
                 "focal_point": {"x": image.focal_x, "y": image.focal_y},
+                "renditions": image.shown_renditions(),
             }
             for image in product.images.order_by("position", "id")
         ],

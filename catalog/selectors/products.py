@@ -162,6 +162,7 @@ def product_document(
                 "width": image.width,
                 "height": image.height,
                 "focal_point": {"x": image.focal_x, "y": image.focal_y},
+                "renditions": image.shown_renditions(),
             }
             for image in images
         ],

@@ -253,6 +253,13 @@ class FocalPointResponse(serializers.Serializer[Any]):
     y = serializers.IntegerField(min_value=0, max_value=100, help_text="Percent from the top.")
 
 
+class RenditionResponse(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=["webp", "avif"])
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    url = serializers.CharField()
+
+
 class ImageResponse(serializers.Serializer[Any]):
     url = serializers.CharField()
     alt = serializers.CharField(allow_blank=True)
@@ -260,6 +267,9 @@ class ImageResponse(serializers.Serializer[Any]):
     width = serializers.IntegerField(allow_null=True)
     height = serializers.IntegerField(allow_null=True)
     focal_point = FocalPointResponse(help_text="What stays in sight when it is cropped.")
+    renditions = RenditionResponse(
+        many=True, help_text="Copies from narrow to wide; none until they are made."
+    )
 
 
 class SeoResponse(serializers.Serializer[Any]):

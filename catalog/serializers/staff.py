@@ -11,6 +11,7 @@ from catalog.serializers.public import (
     CategoryLinkResponse,
     FocalPointResponse,
     OptionResponse,
+    RenditionResponse,
 )
 from catalog.services import (
     LARGEST_BYTES,
@@ -413,6 +414,7 @@ class EditedImageResponse(serializers.Serializer[Any]):
     width = serializers.IntegerField(allow_null=True)
     height = serializers.IntegerField(allow_null=True)
     focal_point = FocalPointResponse()
+    renditions = RenditionResponse(many=True)
 
 
 class EditedSeoResponse(serializers.Serializer[Any]):

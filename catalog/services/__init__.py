@@ -58,6 +58,7 @@ from catalog.services.products import (
     upsert_products,
 )
 from catalog.services.relations import record_bought_together, relate_products
+from catalog.services.renditions import render_product, render_waiting
 from catalog.services.reviews import (
     ReviewDraft,
     add_review,
@@ -121,6 +122,8 @@ __all__ = [
     "remove_product",
     "remove_review",
     "remove_variant",
+    "render_product",
+    "render_waiting",
     "sanitised",
     "set_popularity",
     "set_prices",

@@ -20,6 +20,7 @@ from catalog.models import Product, ProductImage
 from catalog.services.drafts import ImageDraft
 from catalog.services.listing import refresh_listing
 from catalog.services.versions import require_version
+from shop.outbox.services import publish
 
 LARGEST_BYTES = 8 * 1024 * 1024
 MOST_PIXELS = 40_000_000
@@ -118,6 +119,8 @@ def attach_image(
     last = product.images.aggregate(last=Max("position"))["last"] or 0
     added = new_image(product=product, image=image, picture=picture, position=last + 1)
     added.save()
+    if picture is not None:
+        render_later([product.pk])
     touch_products([product.pk], now=now)
     refresh_listing(product_ids=[product.pk], now=now)
     return added
@@ -202,6 +205,16 @@ def _locked(product_id: int, image_id: int, versions: Collection[int] | None) ->
         raise ImageNotFound("The product has no such picture.")
     require_version(product.version, versions)
     return image
+
+
+def render_later(product_ids: Sequence[int]) -> None:
+    """Have the renditions of these products' new pictures made once the transaction commits."""
+    for product_id in product_ids:
+        publish(
+            topic="catalog.pictures_added",
+            key=f"product:{product_id}",
+            payload={"v": 1, "product_id": product_id},
+        )
 
 
 def new_image(

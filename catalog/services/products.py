@@ -20,7 +20,7 @@ from catalog.models import (
 )
 from catalog.services.draft_rules import draft_problems
 from catalog.services.drafts import ProductDraft, UpsertResult, VariantDraft
-from catalog.services.images import Picture, checked_picture, new_image
+from catalog.services.images import Picture, checked_picture, new_image, render_later
 from catalog.services.listing import forget_on_commit, in_batches, refresh_listing
 from catalog.services.price_history import append_price_history
 from catalog.services.relations import remember_slug
@@ -436,6 +436,7 @@ class _Upsert:
             ProductImage.objects.filter(pk__in=gone).delete()
         ProductImage.objects.bulk_update(kept, ["alt", "position"], batch_size=BATCH)
         ProductImage.objects.bulk_create(new, batch_size=BATCH_VARIANTS)
+        render_later(sorted({image.product_id for image in new if image.file}))
 
     def _write_variants(self) -> None:
         new, kept = [], list(self.switched_off)

@@ -12,6 +12,7 @@ SUBSCRIBERS: dict[str, tuple[str, ...]] = {
     "accounts.session_reused": ("accounts.send_session_ended",),
     "inventory.back_in_stock": ("inventory.send_back_in_stock",),
     "inventory.availability_changed": ("inventory.record_availability",),
+    "catalog.pictures_added": ("catalog.render_product",),
     "catalog.type_changed": ("catalog.relist_type",),
     "catalog.product_changed": ("catalog.invalidate_product",),
     "order.confirmed": ("orders.send_confirmation", "orders.empty_cart"),
