@@ -34,6 +34,9 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('orders', models.PositiveIntegerField(help_text='Orders with both.')),
             ],
+            options={
+                'verbose_name_plural': 'bought together',
+            },
         ),
         migrations.CreateModel(
             name='Collection',

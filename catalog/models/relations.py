@@ -43,6 +43,7 @@ class BoughtTogether(models.Model):
     orders = models.PositiveIntegerField(help_text="Orders with both.")
 
     class Meta:
+        verbose_name_plural = "bought together"
         constraints = [
             models.UniqueConstraint(fields=["product", "other"], name="bought_together_once"),
             models.CheckConstraint(condition=~Q(product=F("other")), name="bought_with_another"),

@@ -33,6 +33,7 @@ from catalog.services.images import (
     is_web_address,
     order_images,
     remove_image,
+    render_later,
 )
 from catalog.services.listing import (
     forget_now,
@@ -66,7 +67,12 @@ from catalog.services.reviews import (
     moderate_reviews,
     remove_review,
 )
-from catalog.services.types import relist_type, type_was_edited
+from catalog.services.types import (
+    attribute_problems,
+    definitions_of,
+    relist_type,
+    type_was_edited,
+)
 from catalog.services.variants import VariantChanges, add_variant, change_variant, remove_variant
 
 __all__ = [
@@ -89,6 +95,7 @@ __all__ = [
     "add_variant",
     "archive_products",
     "attach_image",
+    "attribute_problems",
     "category_was_edited",
     "change_category",
     "change_collection",
@@ -99,6 +106,7 @@ __all__ = [
     "create_category",
     "create_collection",
     "create_product",
+    "definitions_of",
     "ensure_category",
     "forget_author",
     "forget_now",
@@ -122,6 +130,7 @@ __all__ = [
     "remove_product",
     "remove_review",
     "remove_variant",
+    "render_later",
     "render_product",
     "render_waiting",
     "sanitised",
