@@ -238,12 +238,15 @@ def test_pictures_are_uploaded_and_checked(staff: Client) -> None:
         "images-TOTAL_FORMS": "1",
         "images-0-position": "1",
         "images-0-upload": SimpleUploadedFile("x.html", make.picture()),
+        "images-0-focal_x": "10",
+        "images-0-focal_y": "90",
     }
     saved(staff, "product", product.pk, new)
 
     image = ProductImage.objects.get()
     assert image.file.name.endswith(".png")
-    assert (image.width, image.height) == (8, 6)
+    assert (image.width, image.height, image.focal_x, image.focal_y) == (8, 6, 10, 90)
+    assert OutboxMessage.objects.filter(topic="catalog.pictures_added").exists()
     assert ProductListing.objects.get().image_file == image.file.name
 
 
@@ -260,7 +263,14 @@ def test_what_is_no_picture_is_refused(staff: Client, wrong: dict[str, Any]) -> 
     product = make.product()
     address = reverse("admin:catalog_product_change", args=[product.pk])
     sent = form_of(staff.get(address))
-    sent |= {"images-TOTAL_FORMS": "1", "images-0-position": "1", "images-0-alt": "x", **wrong}
+    sent |= {
+        "images-TOTAL_FORMS": "1",
+        "images-0-position": "1",
+        "images-0-alt": "x",
+        "images-0-focal_x": "50",
+        "images-0-focal_y": "50",
+        **wrong,
+    }
 
     response = staff.post(address, sent)
 
