@@ -1,17 +1,15 @@
 """Who may come in, and how often they may try."""
 
-from collections.abc import Mapping
-from ipaddress import IPv6Network
 from typing import ClassVar
 
-from django_ratelimit.core import get_usage
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.models import User
-from shop.errors import TooMany, Unauthenticated, Unavailable
-from shop.http.client_address import client_address
+from shop.errors import TooMany, Unauthenticated
+from shop.http.client_address import client_network
+from shop.http.rate_limit.attempts import count_attempt, look_at_attempts
 from shop.privacy import email_hash
 
 
@@ -56,7 +54,7 @@ class Attempts:
         """Name what is tried (`log_in`) and at which account (an e-mail, known or not)."""
         self._request = request._request
         self._subject = subject
-        address, account = _network_of(client_address(self._request)), email_hash(account)
+        address, account = client_network(self._request), email_hash(account)
         self._keys = {
             "account_here": f"{account} {address}",
             "address": address,
@@ -66,37 +64,20 @@ class Attempts:
     def require_one_left(self) -> None:
         """Raise TooMany, with the seconds to wait, when too many failed lately.
 
-        Raises Unavailable when the counter does not answer: guessing must not become free then.
+        While the counter does not answer each process counts alone: guessing never becomes free.
         """
-        for part in self._keys:
-            usage = self._usage(part, increment=False)
-            if usage["time_left"] < 0:
-                raise Unavailable("Passwords cannot be checked for a moment.", retry_after=5)
-            if usage["count"] >= usage["limit"]:
+        for part, rate in self.LIMITS.items():
+            usage = look_at_attempts(
+                self._request, group=f"{self._subject}:{part}", key=self._keys[part], rate=rate
+            )
+            if usage.is_used_up:
                 raise TooMany(
                     "Too many failed attempts: wait, or reset the password.",
-                    retry_after=max(1, usage["time_left"]),
+                    retry_after=usage.retry_after,
                 )
 
     def count_failure(self) -> None:
-        for part in self._keys:
-            self._usage(part, increment=True)
-
-    def _usage(self, part: str, *, increment: bool) -> Mapping[str, int]:
-        key = self._keys[part]
-        usage: Mapping[str, int] | None = get_usage(  # type: ignore[no-untyped-call]
-            self._request,
-            group=f"{self._subject}:{part}",
-            key=lambda _group, _request: key,
-            rate=self.LIMITS[part],
-            increment=increment,
-        )
-        # None when django-ratelimit is switched off by settings: then nothing is limited.
-        return usage or {"count": 0, "limit": 1, "time_left": 0}
-
-
-def _network_of(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 one."""
-    if ":" in address:
-        return str(IPv6Network(f"{address}/64", strict=False))
-    return address
+        for part, rate in self.LIMITS.items():
+            count_attempt(
+                self._request, group=f"{self._subject}:{part}", key=self._keys[part], rate=rate
+            )

@@ -2,12 +2,12 @@
 
 import hashlib
 
-from django_ratelimit.core import get_usage
 from rest_framework.request import Request
 
 from accounts.permissions import user_or_none
-from shop.errors import TooMany, Unavailable
-from shop.http.client_address import client_address
+from shop.errors import TooMany
+from shop.http.client_address import client_network
+from shop.http.rate_limit.attempts import count_attempt
 from shop.privacy import email_hash
 
 SEE_ALL = "orders.view_order"
@@ -31,24 +31,16 @@ def may_change_all(request: Request) -> bool:
 def count_lookup(request: Request, *, email: str) -> None:
     """Count a wish for an order's link, against who asks and who would get the mail.
 
-    Raises TooMany, with the seconds to wait, and Unavailable when the counter does not answer:
-    mails to strangers must not become free then.
+    Raises TooMany, with the seconds to wait. While the counter does not answer each process counts
+    alone: mails to strangers never become free.
     """
     keys = {
-        "address": hashlib.sha256(client_address(request._request).encode()).hexdigest(),
+        "address": hashlib.sha256(client_network(request._request).encode()).hexdigest(),
         "account": email_hash(email),
     }
     for part, rate in _LOOKUPS.items():
-        usage = get_usage(  # type: ignore[no-untyped-call]
-            request._request,
-            group=f"order_lookup:{part}",
-            key=lambda _group, _request, key=keys[part]: key,
-            rate=rate,
-            increment=True,
+        usage = count_attempt(
+            request._request, group=f"order_lookup:{part}", key=keys[part], rate=rate
         )
-        if usage is None:  # django-ratelimit is switched off by settings
-            continue
-        if usage["time_left"] < 0:
-            raise Unavailable("Links cannot be asked for at this moment.", retry_after=5)
-        if usage["should_limit"]:
-            raise TooMany("Wait a little.", retry_after=max(1, usage["time_left"]))
+        if usage.is_used_up:
+            raise TooMany("Wait a little.", retry_after=usage.retry_after)

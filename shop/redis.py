@@ -46,17 +46,25 @@ class TimedRedis(redis.Redis):
         return TimedPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
+_ONCE_MORE = Retry(NoBackoff(), 1)
+# After a time-out nobody knows whether a call was counted, and a second wait is one too many. A
+# connection that was closed (the server was started anew) is worth another one.
+_ONCE_MORE_IF_CLOSED = Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,))
+
+
 @cache
-def _client(url: str, timeout_seconds: float) -> TimedRedis:
+def _client(
+    url: str, timeout_seconds: float, retry: Retry = _ONCE_MORE, health_check_seconds: int = 30
+) -> TimedRedis:
     return cast(
         TimedRedis,
         TimedRedis.from_url(
             url,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 1),
+            retry=retry,
             max_connections=64,
-            health_check_interval=30,
+            health_check_interval=health_check_seconds,
         ),
     )
 
@@ -72,5 +80,10 @@ def cache_client() -> TimedRedis:
 
 
 def limiter() -> TimedRedis:
-    """Return the client of the store that counts requests."""
-    return _client(settings.REDIS_LIMITER_URL, settings.REDIS_TIMEOUT_SECONDS["limiter"])
+    """Return the client of the store that counts requests: an error here costs one short wait."""
+    return _client(
+        settings.REDIS_LIMITER_URL,
+        settings.REDIS_TIMEOUT_SECONDS["limiter"],
+        _ONCE_MORE_IF_CLOSED,
+        0,  # a check would be a trip, and may be a wait, of its own
+    )

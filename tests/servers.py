@@ -9,6 +9,8 @@ from pathlib import Path
 from shop.embedded.home import Home
 from shop.embedded.servers import Servers, addresses
 
+UNTHROTTLED = "1000000/m"  # tests and load come from one address, as no customers do
+
 _GIVEN = "SHOP_TEST_GIVEN"  # names of the addresses that the caller of pytest had set
 _FOLDER = "SHOP_TEST_FOLDER"
 _ROLES = ("REDIS_CARTS_URL", "REDIS_CACHE_URL", "REDIS_LIMITER_URL", "CELERY_BROKER_URL")
@@ -38,6 +40,8 @@ def _start() -> None:
     os.environ[_FOLDER] = str(folder)
     os.environ[_GIVEN] = " ".join(given)
     os.environ["SHOP_ENV"] = "test"
+    # The limiter is at work in every test, and in nobody's way: one that is about it sets its own.
+    os.environ["SHOP_RATE_LIMIT"] = UNTHROTTLED
 
 
 def _take_corner(index: int) -> None:

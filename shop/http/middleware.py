@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import structlog
+from corsheaders.middleware import CorsMiddleware
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.db import connections
@@ -15,6 +16,7 @@ from django.http.response import HttpResponseBase
 
 from shop.errors import Malformed, Refusal
 from shop.http.json import BodyTooLarge
+from shop.http.rate_limit.limiter import check
 from shop.http.request import take_in_chunks
 from shop.observe import metrics
 from shop.observe.timing import QueryClock, cache_clock
@@ -38,11 +40,13 @@ class RequestMiddleware:
     """Gives each request its id, and each answer the headers that every answer has.
 
     A path below `/api/v1/` may end in a slash: it is the same path, answered without a redirect
-    that would lose a body. Bodies over the limit are refused before they are read.
+    that would lose a body. Bodies over the limit are refused before they are read. The rate limit
+    is asked here and nowhere else, first of all: whatever is refused later has counted.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        self._cors = CorsMiddleware(get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
@@ -89,14 +93,21 @@ class RequestMiddleware:
         return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        decision = check(request)
         try:
+            if decision is not None:
+                decision.require_allowed()
             _require_readable(request)
         except Refusal as refusal:
-            return as_http(refusal, request)
-        response = self.get_response(request)
-        # DRF keeps the problem's own media type only when it is put in by hand.
-        if response.status_code >= 400 and hasattr(response, "problem_code"):
-            response["Content-Type"] = MEDIA_TYPE
+            # Refused before the CORS middleware saw it, and a browser shall be able to read why.
+            response = self._cors.add_response_headers(request, as_http(refusal, request))
+        else:
+            response = self.get_response(request)
+            # DRF keeps the problem's own media type only when it is put in by hand.
+            if response.status_code >= 400 and hasattr(response, "problem_code"):
+                response["Content-Type"] = MEDIA_TYPE
+        if decision is not None:
+            decision.write_headers(response)
         return response
 
     def process_exception(
@@ -112,8 +123,10 @@ class RequestMiddleware:
 
 def route_of(request: HttpRequest) -> str:
     """Return the route's template (`api/v1/products/<ref>`), never the path: ids stay out."""
-    match = request.resolver_match
-    return match.route if match else "unknown"
+    if match := request.resolver_match:
+        return match.route
+    decision = getattr(request, "rate_limit", None)  # of a request refused before it was routed
+    return decision.route if decision else "unknown"
 
 
 def _require_readable(request: HttpRequest) -> None:

@@ -1,5 +1,6 @@
 """OpenAPI 3.1: what drf-spectacular needs to be told about our conventions."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.extensions import (
@@ -37,6 +38,23 @@ _PROBLEM = {
     },
     "additionalProperties": True,
 }
+
+_HEADERS = {
+    "RateLimit-Policy": {
+        "description": "The limit of this route: name, calls (q), seconds (w).",
+        "schema": {"type": "string", "example": '"default";q=100;w=60'},
+    },
+    "RateLimit": {
+        "description": "Calls left (r), and the seconds until one more is (t).",
+        "schema": {"type": "string", "example": '"default";r=42;t=18'},
+    },
+    "Retry-After": {
+        "description": "Seconds to wait before the same request is worth sending again.",
+        "schema": {"type": "string", "pattern": "^[0-9]+$", "example": "18"},
+    },
+}
+_ON_EVERY_ANSWER = ("RateLimit-Policy", "RateLimit")
+_SAYS_WHEN = {"429", "503"}
 
 _ANY_ROUTE = {
     "400": "The request is malformed.",
@@ -117,6 +135,7 @@ def document_conventions(
     """Give every operation its problem answers and shared headers (a spectacular hook)."""
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    components.setdefault("headers", {}).update(_HEADERS)
     answers = components.setdefault("responses", {})
     for methods in result["paths"].values():
         for method, operation in methods.items():
@@ -128,12 +147,17 @@ def document_conventions(
             if method == "post":
                 codes |= _CHECKOUT
                 _name_idempotency_key(operation)
+            for response in operation["responses"].values():
+                response.setdefault("headers", {}).update(_references(_ON_EVERY_ANSWER))
             for status, description in codes.items():
                 name = f"Problem{status}"
                 answers.setdefault(
                     name,
                     {
                         "description": description,
+                        "headers": _references(
+                            (*_ON_EVERY_ANSWER, *(["Retry-After"] if status in _SAYS_WHEN else ()))
+                        ),
                         "content": {
                             "application/problem+json": {
                                 "schema": {"$ref": "#/components/schemas/Problem"}
@@ -146,6 +170,10 @@ def document_conventions(
                 )
     components["responses"] = dict(sorted(answers.items()))
     return result
+
+
+def _references(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def _name_idempotency_key(operation: dict[str, Any]) -> None:

@@ -9,6 +9,16 @@ request_seconds = Histogram(
     ["method", "route"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
+rate_limit_decisions = Counter(
+    "shop_rate_limit_decisions_total",
+    "Requests under the rate limit, allowed or refused, by policy.",
+    ["outcome", "policy"],
+)
+rate_limit_fallbacks = Counter(
+    "shop_rate_limit_fallback_total",
+    "Requests counted by their process alone, as the limiter's Redis did not answer.",
+    ["policy"],
+)
 cache_reads = Counter(
     "shop_cache_reads_total", "Reads of the cache-aside stores.", ["name", "outcome"]
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers import UNTHROTTLED
 from tests.shop_process import RunningShop, running_shop
 
 ShopRun = RunningShop  # the name that journeys know it by
@@ -15,5 +16,7 @@ ShopRun = RunningShop  # the name that journeys know it by
 def shop_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningShop]:
     """Run a shop with the demo catalogue (SHOP_E2E_DEMO=0: without) until the session ends."""
     home: Path = tmp_path_factory.mktemp("shop") / "home"
-    with running_shop(home, demo=os.environ.get("SHOP_E2E_DEMO") != "0") as shop:
+    # All journeys come from one address, one after the other without a pause.
+    env = {"SHOP_RATE_LIMIT": UNTHROTTLED}
+    with running_shop(home, demo=os.environ.get("SHOP_E2E_DEMO") != "0", env=env) as shop:
         yield shop

@@ -148,6 +148,7 @@ def test_asking_tells_nothing_about_the_address(
         # Expect 4: savepoint, who has the address, publish, release.
         with django_assert_num_queries(4):
             response = api.post(RESET, {"email": email}, headers={"X-Request-ID": "same-for-all"})
+        del response["RateLimit"]  # counts what was asked, whatever the answer
         answers.append((response.status_code, response.content, dict(response.headers)))
 
     assert answers[0][0] == 202

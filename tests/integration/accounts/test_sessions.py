@@ -78,6 +78,7 @@ def test_every_wrong_log_in_gets_one_answer(api: APIClient) -> None:
     ]:
         body = {"email": email, "password": password or "!"}
         response = api.post(TOKEN, body, headers={"X-Request-ID": "the-same-for-all"})
+        del response["RateLimit"]  # counts what was asked, whatever the answer
         answers.append((response.status_code, response.content, dict(response.headers)))
 
     assert answers[0][0] == 401

@@ -1,0 +1,1 @@
+"""How often a client may call each route: one sliding window, counted once for every request."""

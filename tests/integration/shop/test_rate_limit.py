@@ -1,0 +1,242 @@
+"""The sliding window: exact, by the clock of Redis, in one trip; and what is told of it."""
+
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.test import Client
+from prometheus_client import REGISTRY
+from redis.connection import AbstractConnection
+from rest_framework.test import APIClient
+
+from shop.http.rate_limit.rates import Rate
+from shop.http.rate_limit.windows import Taken, take_shared
+from tests.concurrency import run_together
+from tests.integration.shop.limits import age, allowed, asked, store, the_log
+from tests.make import accounts as make
+
+pytestmark = pytest.mark.django_db
+
+LIMIT = 100
+READ = "api/v1/products/<ref:ref>"
+
+
+@pytest.fixture(autouse=True)
+def _default_limit(settings: Any) -> None:
+    settings.SHOP_RATE_LIMIT = Rate(LIMIT, 60)
+
+
+def test_the_hundred_and_first_call_is_refused_with_a_problem_that_says_when(
+    client: Client,
+) -> None:
+    first = client.get("/api/v1/nowhere")
+    for _ in range(LIMIT - 1):
+        assert client.get("/api/v1/nowhere").status_code == 404
+
+    refused = client.get("/api/v1/nowhere")
+
+    assert first["RateLimit-Policy"] == '"default";q=100;w=60'
+    assert re.fullmatch(r'"default";r=99;t=60', first["RateLimit"])
+    assert (refused.status_code, refused["Content-Type"]) == (429, "application/problem+json")
+    problem = refused.json()
+    assert problem["code"] == "rate_limited"
+    assert problem["retryable"] is True
+    assert problem["retry_after"] == int(refused["Retry-After"])
+    assert 55 <= int(refused["Retry-After"]) <= 60
+    assert refused["RateLimit"] == f'"default";r=0;t={refused["Retry-After"]}'
+    assert refused["X-Request-ID"]
+
+
+def test_exactly_the_limit_passes_when_all_come_at_once() -> None:
+    rate = Rate(10, 60)
+
+    taken = run_together([lambda: take_shared("rl:{at-once}", rate)] * 60, workers=20)
+
+    assert sum(one.is_allowed for one in taken if isinstance(one, Taken)) == 10
+    assert store().zcard("rl:{at-once}") == 10
+
+
+def test_looking_and_counting_in_two_steps_would_let_more_through() -> None:
+    """The negative control: without the script the same rush gets past the limit."""
+    rate = Rate(10, 60)
+
+    all_have_looked = threading.Barrier(20)
+
+    def in_two_steps() -> bool:
+        is_allowed = int(store().zcard("rl:{two-steps}")) < rate.limit
+        all_have_looked.wait(timeout=10)
+        if is_allowed:
+            store().zadd("rl:{two-steps}", {uuid.uuid4().hex: time.time()})
+        return is_allowed
+
+    passed = run_together([in_two_steps] * 60, workers=20).count(True)
+
+    assert passed > rate.limit
+
+
+def test_no_span_of_the_windows_length_holds_more_than_the_limit() -> None:
+    rate = Rate(5, 1)
+    passed_at: list[float] = []
+
+    end = time.monotonic() + 2.5
+    while time.monotonic() < end:
+        if take_shared("rl:{span}", rate).is_allowed:
+            ((_, score),) = store().zrange("rl:{span}", -1, -1, withscores=True)
+            passed_at.append(float(score))
+
+    spans = [b - a for a, b in zip(passed_at, passed_at[rate.limit :], strict=False)]
+    assert min(spans) > 1_000_000  # microseconds from a call to the fifth after it
+    assert len(passed_at) >= 10  # and what is free again is given out
+
+
+def test_calls_age_out_one_by_one_and_no_minute_begins_anew() -> None:
+    assert allowed(LIMIT) == LIMIT
+    key = the_log()
+    age(key, 59)
+
+    at_59 = asked()
+    age(key, 1)  # the first hundred are gone at 60 s …
+    at_60 = allowed(LIMIT + 1)  # … and as many may come
+    age(key, 2)
+    at_62 = asked()
+
+    assert not at_59.taken.is_allowed
+    assert at_59.taken.reset_seconds == 1
+    assert at_60 == LIMIT
+    assert not at_62.taken.is_allowed
+    assert at_62.taken.reset_seconds in (57, 58)
+
+
+@pytest.mark.parametrize("gone_by", [0.0, 12.3, 30.0, 50.0])
+def test_whoever_waits_as_told_is_let_in_and_sooner_is_not(gone_by: float) -> None:
+    assert allowed(LIMIT) == LIMIT
+    key = the_log()
+    age(key, gone_by)
+    told = asked().taken.reset_seconds
+    seconds, microseconds = store().time()
+    ((_, oldest),) = store().zrange(key, 0, 0, withscores=True)
+    left = (oldest - seconds * 1_000_000 - microseconds) / 1_000_000 + 60
+
+    assert left <= told < left + 2  # a second for rounding up, and one for a busy machine
+    age(key, told - 5)
+    assert not asked().taken.is_allowed
+    age(key, 5)
+    assert asked().taken.is_allowed
+
+
+def test_a_refused_call_does_not_make_the_wait_longer() -> None:
+    assert allowed(LIMIT) == LIMIT
+    key = the_log()
+    log, ends_at = store().zrange(key, 0, -1, withscores=True), store().pexpiretime(key)
+
+    assert allowed(50) == 0
+
+    assert store().zrange(key, 0, -1, withscores=True) == log
+    assert store().pexpiretime(key) == ends_at
+    assert 0 < store().pttl(key) <= 60_001
+
+
+@pytest.mark.parametrize("skew", [timedelta(minutes=-5), timedelta(minutes=5)])
+def test_the_clock_of_a_web_process_changes_nothing(
+    skew: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert allowed(60) == 60
+    clock = time.time
+
+    monkeypatch.setattr(time, "time", lambda: clock() + skew.total_seconds())
+
+    assert allowed(60) == 40
+
+
+def test_a_clock_that_is_set_back_on_the_server_locks_nobody_out() -> None:
+    seconds, microseconds = store().time()
+    ahead = (seconds + 3600) * 1_000_000 + microseconds
+    store().zadd("rl:{back}", {str(n): ahead + n for n in range(5)})
+
+    assert take_shared("rl:{back}", Rate(5, 60)).is_allowed
+
+
+def test_a_full_log_is_small_and_a_call_is_one_trip() -> None:
+    assert allowed(LIMIT) == LIMIT
+    key = the_log()
+    original: Callable[..., Any] = AbstractConnection.send_packed_command
+    trips: list[bytes] = []
+
+    def noted(self: AbstractConnection, command: Any, *args: Any, **kwargs: Any) -> Any:
+        trips.append(b"".join(command) if isinstance(command, list) else command)
+        return original(self, command, *args, **kwargs)
+
+    with mock.patch.object(AbstractConnection, "send_packed_command", noted):
+        asked()
+
+    assert len(trips) == 1
+    assert b"EVALSHA" in trips[0]
+    assert store().memory_usage(key) in range(100, 10_000)
+
+
+def test_a_redis_that_was_wiped_begins_anew_and_knows_the_script_again() -> None:
+    assert allowed(LIMIT + 1) == LIMIT
+
+    store().flushdb()
+    store().script_flush()
+    after = allowed(LIMIT + 1)
+
+    assert after == LIMIT
+    assert not asked().is_local
+
+
+def test_decisions_are_counted_by_policy() -> None:
+    def value(outcome: str) -> float:
+        labels = {"outcome": outcome, "policy": "default"}
+        return REGISTRY.get_sample_value("shop_rate_limit_decisions_total", labels) or 0
+
+    before = value("allowed"), value("refused")
+
+    allowed(LIMIT + 5)
+
+    assert (value("allowed") - before[0], value("refused") - before[1]) == (LIMIT, 5)
+
+
+def test_a_refused_request_is_counted_under_its_route(client: Client, settings: Any) -> None:
+    settings.SHOP_RATE_LIMIT = Rate(1, 60)
+    labels = {"method": "GET", "route": READ, "status": "429"}
+    before = REGISTRY.get_sample_value("shop_http_requests_total", labels) or 0
+
+    for _ in range(2):
+        client.get("/api/v1/products/1")
+
+    assert REGISTRY.get_sample_value("shop_http_requests_total", labels) == before + 1
+
+
+def test_what_is_refused_does_nothing(api: APIClient, settings: Any) -> None:
+    settings.SHOP_RATE_LIMIT = Rate(1, 60)
+    make.signed_in(api, make.customer())
+    address = {
+        "name": "Ada Byron",
+        "line1": "12 St James's Square",
+        "city": "London",
+        "postal_code": "SW1Y 4JH",
+        "country": "GB",
+    }
+    assert api.post("/api/v1/me/addresses", address).status_code == 201
+
+    refused = api.post("/api/v1/me/addresses", address, headers={"Idempotency-Key": "abc"})
+
+    settings.SHOP_RATE_LIMIT = Rate(100, 60)
+    assert refused.status_code == 429
+    assert len(api.get("/api/v1/me/addresses").json()["results"]) == 1
+    again = api.post("/api/v1/me/addresses", address, headers={"Idempotency-Key": "abc"})
+    assert again.status_code == 201  # the refusal was not stored for the key
+
+
+def test_nothing_of_the_request_but_who_and_where_is_kept() -> None:
+    asked("/api/v1/orders/ABC123?email=ada@example.com", HTTP_X_ORDER_TOKEN="secret")
+
+    (key,) = store().keys("*")
+    assert key == b"rl:{a:127.0.0.1:api/v1/orders/<str:number>}"
