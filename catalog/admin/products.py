@@ -155,10 +155,10 @@ class _ProductForm(forms.ModelForm[Product]):
         if not isinstance(attributes, dict):
             raise ValidationError({"attributes": "Names with their values: {…}."})
         problems = services.attribute_problems(
-            cleaned.get("slug", ""),
-            cleaned.get("product_type", ""),
-            attributes,
-            services.definitions_of([cleaned.get("product_type", "")]),
+            name=cleaned.get("slug", ""),
+            product_type=cleaned.get("product_type", ""),
+            attributes=attributes,
+            definitions=services.definitions_of([cleaned.get("product_type", "")]),
         )
         if found := list(problems):
             raise ValidationError({"attributes": found})

@@ -77,7 +77,10 @@ def _failures(drafts: Sequence[ProductDraft]) -> dict[int, DraftOutcome]:
         )
         problems = list(draft_problems(draft))
         problems += attribute_problems(
-            draft.slug, draft.product_type, draft.attributes, definitions
+            name=draft.slug,
+            product_type=draft.product_type,
+            attributes=draft.attributes,
+            definitions=definitions,
         )
         if draft.category_slug and draft.category_slug not in shelves:
             problems.append(f"there is no category {draft.category_slug}")

@@ -208,7 +208,10 @@ def _problems(product: Product, values: Mapping[str, object]) -> Iterable[str]:
     yield from draft_problems(draft)
     if "attributes" in values or "product_type" in values:
         yield from attribute_problems(
-            draft.slug, draft.product_type, draft.attributes, definitions_of([draft.product_type])
+            name=draft.slug,
+            product_type=draft.product_type,
+            attributes=draft.attributes,
+            definitions=definitions_of([draft.product_type]),
         )
 
 

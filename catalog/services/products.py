@@ -73,7 +73,10 @@ def upsert_products(*, drafts: Sequence[ProductDraft], now: datetime) -> list[Up
             problem
             for draft in described
             for problem in attribute_problems(
-                draft.slug, draft.product_type, draft.attributes, definitions
+                name=draft.slug,
+                product_type=draft.product_type,
+                attributes=draft.attributes,
+                definitions=definitions,
             )
         ]
     if problems:

@@ -26,7 +26,7 @@ def definitions_of(types: Iterable[str]) -> Definitions:
 
 
 def attribute_problems(
-    name: str, product_type: str, attributes: Mapping[str, object], definitions: Definitions
+    *, name: str, product_type: str, attributes: Mapping[str, object], definitions: Definitions
 ) -> Iterable[str]:
     """Yield a sentence for each attribute that is not of the kind that its type wants.
 
