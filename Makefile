@@ -12,10 +12,14 @@ USERS ?= 10
 SECONDS ?= 30
 EXAMPLES ?= 100
 ROUNDS ?= 200
+# Of `make soak`: so many examples in all, dealt out to so many parts, each with a seed of its own.
+SOAK ?= 2000
+STEPS ?= 80
+PARTS ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gates lint format types imports migrations openapi fuzz last-unit \
-        bench load demo replay shell lock clean
+        races soak bench load demo replay shell lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +65,20 @@ fuzz: $(VENV)/.dev ## Every operation of the OpenAPI document, 100 examples each
 
 last-unit: $(VENV)/.dev ## Fifty shoppers after one unit, 200 times (ROUNDS=200)
 	@LAST_UNIT_ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/test_last_unit.py --timeout 3600
+
+races: $(VENV)/.dev ## Every race with its full figures, into docs/operations/race-runs.md (ARGS="-k a03")
+	@rm -f .races.jsonl
+	@RACES=full RACES_REPORT=$(CURDIR)/.races.jsonl $(BIN)/pytest -q -n $(WORKERS) \
+	  --dist loadgroup --timeout 0 $(ARGS) \
+	  tests/races tests/e2e/test_no_oversell.py tests/e2e/test_last_unit.py
+	@$(BIN)/python -m tests.races.report .races.jsonl docs/operations/race-runs.md
+
+soak: $(VENV)/.dev ## The state machine for hours, into docs/operations/soak.md (SOAK=2000 STEPS=80)
+	@rm -f .soak.jsonl
+	@SOAK_EXAMPLES=$(SOAK) SOAK_STEPS=$(STEPS) SOAK_SHARDS=$(PARTS) \
+	  RACES_REPORT=$(CURDIR)/.soak.jsonl $(BIN)/pytest -q -n $(WORKERS) --timeout 0 \
+	  tests/races/machine -k does_what
+	@$(BIN)/python -m tests.races.report .soak.jsonl docs/operations/soak.md
 
 bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md

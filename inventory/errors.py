@@ -10,6 +10,55 @@ class OutOfStock(errors.Conflict):
     title = "Not enough stock"
 
 
+class PurchaseLimitExceeded(errors.Conflict):
+    """One buyer may not have that many. Facts: `lines`, with what counts already."""
+
+    code = "purchase_limit_exceeded"
+    title = "That is more than one buyer may have"
+
+
+class FlashSaleNotFound(errors.NotFound):
+    """There is no such flash sale."""
+
+    code = "flash_sale_not_found"
+    title = "No such flash sale"
+
+
+class FlashSaleOverlaps(errors.Conflict):
+    """The variant has another flash sale at that time, or the slug is another sale's."""
+
+    code = "flash_sale_overlaps"
+    title = "Another flash sale is in the way"
+
+
+class FlashSaleHasSold(errors.Conflict):
+    """Units of the sale are held or sold: so it stays, with as many units at least."""
+
+    code = "flash_sale_has_sold"
+    title = "The flash sale has sold already"
+
+
+class FlashSaleOver(errors.Conflict):
+    """The sale has ended: there is nothing to wait for."""
+
+    code = "flash_sale_over"
+    title = "The flash sale is over"
+
+
+class TicketNotFound(errors.NotFound):
+    """There is no such ticket."""
+
+    code = "ticket_not_found"
+    title = "No such ticket"
+
+
+class PurchaseLimitNotFound(errors.NotFound):
+    """The variant has no limit."""
+
+    code = "purchase_limit_not_found"
+    title = "No limit for that variant"
+
+
 class ReservationOver(errors.Conflict):
     """The promise was ended before. Facts: `reference`."""
 

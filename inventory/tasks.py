@@ -6,6 +6,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from inventory import services
+from inventory.services.exports.jobs import export_step
+from inventory.services.imports.jobs import import_step
+from shop.jobs.services import run_slice
 
 
 @shared_task(name="inventory.record_availability")
@@ -27,3 +30,15 @@ def reconcile() -> int | None:
 def send_back_in_stock(*, message_id: str, payload: dict[str, Any]) -> None:
     """Mail those who wait for a variant that is available again. At least once, each once."""
     services.send_back_in_stock(subscription_ids=payload["subscription_ids"])
+
+
+@shared_task(name="inventory.run_import")
+def run_import(*, job_id: int, turn: int) -> None:
+    """Carry an import of products on for some seconds. At least once a turn."""
+    run_slice(job_id=job_id, turn=turn, step=import_step, clock=timezone.now)
+
+
+@shared_task(name="inventory.run_export")
+def run_export(*, job_id: int, turn: int) -> None:
+    """Carry an export of products on for some seconds. At least once a turn."""
+    run_slice(job_id=job_id, turn=turn, step=export_step, clock=timezone.now)

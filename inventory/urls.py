@@ -1,4 +1,4 @@
-"""The routes of inventory: for staff, but for subscriptions."""
+"""The routes of inventory: for staff, but for subscriptions and flash sales."""
 
 from django.urls import path
 
@@ -17,4 +17,10 @@ urlpatterns = [
     path("inventory/movements", views.MovementView.as_view()),
     path("inventory/reconciliation", views.ReconciliationView.as_view()),
     path("inventory/subscriptions", views.SubscriptionView.as_view()),
+    path("inventory/purchase-limits", views.PurchaseLimitListView.as_view()),
+    path("inventory/purchase-limits/<int:variant_id>", views.PurchaseLimitView.as_view()),
+    path("flash-sales", views.FlashSaleListView.as_view()),
+    path("flash-sales/tickets/<str:ticket_id>", views.TicketView.as_view()),
+    path("flash-sales/<slug:slug>", views.FlashSaleView.as_view()),
+    path("flash-sales/<slug:slug>/tickets", views.TicketIssueView.as_view()),
 ]

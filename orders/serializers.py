@@ -317,6 +317,20 @@ class CheckoutResponse(serializers.Serializer[Any]):
     )
 
 
+class WaitingTicketResponse(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    state = serializers.ChoiceField(choices=["waiting"])
+    poll_url = serializers.CharField()
+    position = serializers.IntegerField(help_text="1 is next.")
+    estimated_seconds = serializers.IntegerField(help_text="At the pace of the last minute.")
+
+
+class CheckoutTicketResponse(serializers.Serializer[Any]):
+    """No order: a place in the line of a flash sale."""
+
+    ticket = WaitingTicketResponse()
+
+
 class _PreviewLineResponse(serializers.Serializer[Any]):
     variant_id = serializers.IntegerField()
     sku = serializers.CharField()

@@ -4,6 +4,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from orders import services
+from orders.services.history_jobs import history_import_step
+from shop.jobs.services import run_slice
 
 
 @shared_task(name="orders.sweep_payments")
@@ -52,3 +54,9 @@ def empty_cart(*, message_id: str, payload: dict[str, int]) -> None:
 def count_sales() -> int | None:
     """Tell the catalogue what sells. Every hour by beat; one at a time, at least once."""
     return services.count_sales(now=timezone.now())
+
+
+@shared_task(name="orders.run_history_import")
+def run_history_import(*, job_id: int, turn: int) -> None:
+    """Carry the replay of another system's invoices on for some seconds. At least once a turn."""
+    run_slice(job_id=job_id, turn=turn, step=history_import_step, clock=timezone.now)

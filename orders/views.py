@@ -9,7 +9,11 @@ from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
 from rest_framework import exceptions, status
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.parsers import FormParser
@@ -29,6 +33,7 @@ from orders.serializers import (
     CancelRequest,
     CheckoutRequest,
     CheckoutResponse,
+    CheckoutTicketResponse,
     LookupRequest,
     LookupResponse,
     OrderListQuery,
@@ -62,6 +67,7 @@ from shop.http.views import (
 from shop.idempotency import IdempotencyInProgress, IdempotencyKeyReused, Scope
 from shop.problems import request_id_of
 
+_LONGEST_TICKETS = 500  # characters: some five tickets
 _ORDER_TOKEN = re.compile(r"[A-Za-z0-9_:=-]{1,300}")
 
 CART_TOKEN_PARAMETER = OpenApiParameter(
@@ -101,6 +107,14 @@ KEY_PARAMETER = OpenApiParameter(
     OpenApiParameter.HEADER,
     required=True,
     description="Made up for each order. Sent again, the first answer comes back.",
+)
+
+
+SALE_TICKET_PARAMETER = OpenApiParameter(
+    "X-Sale-Ticket",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="An admitted ticket of a flash sale; several, of several sales, by commas.",
 )
 
 
@@ -160,13 +174,23 @@ class CheckoutView(_StepwiseView):
         tags=["checkout"],
         summary="Order what is in the cart",
         description=(
-            "Prices, tax and stock are decided here. 202: the payment provider did not answer in"
-            " time; the order is pending and settled by itself. With `requires_action`, send the"
-            " buyer to `next_action.url`."
+            "Prices, tax and stock are decided here. With `requires_action`, send the buyer to"
+            " `next_action.url`. 202 has one of two members. `order`: the payment provider did not"
+            " answer in time; the order is pending and settled by itself. `ticket`: a flash sale"
+            " lets nobody more in at the moment, and there is no order; poll `ticket.poll_url`, and"
+            " once it is `admitted` send the checkout again, with the same key if you like, and"
+            " with `X-Sale-Ticket`."
         ),
-        parameters=[CART_TOKEN_PARAMETER, KEY_PARAMETER],
+        parameters=[CART_TOKEN_PARAMETER, KEY_PARAMETER, SALE_TICKET_PARAMETER],
         request=CheckoutRequest,
-        responses={201: CheckoutResponse, 202: CheckoutResponse},
+        responses={
+            201: CheckoutResponse,
+            202: PolymorphicProxySerializer(
+                component_name="CheckoutAccepted",
+                serializers=[CheckoutResponse, CheckoutTicketResponse],
+                resource_type_field_name=None,
+            ),
+        },
     )
     def post(self, request: Request) -> HttpResponse:
         scope = scope_of(request, read_idempotency_key(request) or "")
@@ -356,7 +380,14 @@ def _wish(request: Request, body: dict[str, Any]) -> CheckoutWish:
         provider=body["payment"]["provider"],
         token=body["payment"]["token"],
         expectation=_expectation(body),
+        sale_tickets=_sale_tickets(request),
     )
+
+
+def _sale_tickets(request: Request) -> tuple[str, ...]:
+    """Return the tickets that were sent; what could be none is left out."""
+    sent = request.headers.get("X-Sale-Ticket", "")[:_LONGEST_TICKETS].split(",")
+    return tuple(ticket.strip() for ticket in sent if ticket.strip())
 
 
 def _expectation(body: dict[str, Any]) -> Expectation:

@@ -6,7 +6,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from shop.jobs.admin import JobAdmin
 from shop.models import IdempotencyKey, InboxMessage, OutboxMessage
+
+__all__ = ["IdempotencyKeyAdmin", "InboxMessageAdmin", "JobAdmin", "OutboxMessageAdmin"]
 
 
 class ReadOnlyAdmin(ModelAdmin):

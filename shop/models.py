@@ -1,6 +1,10 @@
-"""Tables of the ground: idempotency keys, messages out, messages that were handled."""
+"""Tables of the ground: idempotency keys, messages out, messages that were handled, jobs."""
 
 from django.db import models
+
+from shop.jobs.models import Job, JobError, JobRow
+
+__all__ = ["IdempotencyKey", "InboxMessage", "Job", "JobError", "JobRow", "OutboxMessage"]
 
 
 class IdempotencyKey(models.Model):

@@ -89,6 +89,7 @@ CORS_ALLOW_HEADERS = [
     "x-cart-token",
     "x-order-token",
     "x-request-id",
+    "x-sale-ticket",
 ]
 
 # The house -------------------------------------------------------------------------------------
@@ -283,8 +284,10 @@ else:
         "socket_connect_timeout": 2,
         "global_keyprefix": env.str("SHOP_BROKER_PREFIX", default="shop:"),
     }
-# The first pattern that fits counts: mails before the rest of their app.
+# The first pattern that fits counts: slices of jobs and mails before the rest of their app.
 CELERY_TASK_ROUTES = {
+    "orders.run_*": {"queue": "bulk"},
+    "inventory.run_*": {"queue": "bulk"},
     "orders.send_*": {"queue": "default"},
     "inventory.send_*": {"queue": "default"},
     "orders.count_sales": {"queue": "bulk"},
@@ -333,6 +336,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "shop.sweep_jobs": {"task": "shop.sweep_jobs", "schedule": 30.0, "options": {"expires": 30}},
     "shop.prune": {"task": "shop.prune", "schedule": 3600.0, "options": {"expires": 3600}},
 }
 
@@ -355,6 +359,15 @@ WHITENOISE_USE_FINDERS = SHOP_ENV == "local"
 WHITENOISE_AUTOREFRESH = False
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # What no web server shows: uploads and results of jobs. Web and workers share it.
+    "private": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {
+            "location": env.str("SHOP_PRIVATE_ROOT", default=str(SHOP_HOME / "private")),
+            "file_permissions_mode": 0o600,
+            "directory_permissions_mode": 0o700,
+        },
+    },
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if IS_PRODUCTION
@@ -366,6 +379,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000  # admin forms with many inlines
 FILE_UPLOAD_PERMISSIONS = 0o644
 SHOP_MAX_BODY_BYTES = 1024 * 1024  # JSON; uploads have the next one
 SHOP_MAX_UPLOAD_BYTES = 64 * 1024 * 1024
+SHOP_JOB_KEEP_DAYS = env.int("SHOP_JOB_KEEP_DAYS", default=14)  # ended jobs, with their files
 
 # Accounts --------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -473,6 +487,8 @@ SPECTACULAR_SETTINGS = {
         "ReviewStatusEnum": ["pending", "approved", "rejected"],
         "RowOutcomeEnum": ["created", "updated", "unchanged", "failed"],
         "StateEnum": ["in_stock", "low_stock", "out_of_stock", "backorder"],
+        "JobStateEnum": "shop.jobs.serializers.JOB_STATES",
+        "ImportFormatEnum": "shop.jobs.serializers.IMPORT_FORMATS",
         "FindingStateEnum": "inventory.models.ReconciliationFinding.State",
         "TransferStateEnum": "inventory.models.StockTransfer.State",
         "OrderStatusEnum": "orders.serializers.ORDER_STATUSES",

@@ -49,6 +49,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("cart.urls")),
     path("api/v1/", include("inventory.urls")),
     path("api/v1/", include("orders.urls")),
+    path("api/v1/", include("shop.jobs.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", redoc, name="redoc"),

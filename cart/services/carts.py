@@ -24,7 +24,7 @@ from cart.store import Edited, Outcome, StoredCart
 from catalog.errors import VariantNotFound
 from catalog.selectors import VariantCard, variant_cards
 from inventory.errors import OutOfStock
-from inventory.selectors import available_units
+from inventory.selectors import available_units, sale_board
 from shop.errors import VersionMismatch
 
 LARGEST_ID = 2**63 - 1  # of a bigint: the database cannot even be asked about more
@@ -438,7 +438,10 @@ def _shown(
             for (card, quantity), line in zip(sold, quote.lines, strict=True)
         ),
         quote=quote,
-        notices=first_notices + gone + _shortages(sold, units or {}),
+        notices=first_notices
+        + gone
+        + _shortages(sold, units or {})
+        + _beyond_limits(sold, now=now),
         expires_at=datetime.fromtimestamp(cart.expires_at, UTC) if cart.expires_at else None,
     )
 
@@ -454,6 +457,18 @@ def _shortages(sold: list[tuple[VariantCard, int]], units: Mapping[int, int]) ->
         Notice("insufficient_stock", card.variant_id, f"Only {left} available.")
         for card, quantity in doubtful
         if quantity > (left := known.get(card.variant_id, 0))
+    )
+
+
+def _beyond_limits(sold: list[tuple[VariantCard, int]], *, now: datetime) -> tuple[Notice, ...]:
+    """Tell of lines that no buyer may have; what this one has already only checkout knows."""
+    if not sold:
+        return ()
+    board = sale_board()
+    return tuple(
+        Notice("purchase_limit", card.variant_id, f"At most {most} for each customer.")
+        for card, quantity in sold
+        if (most := board.most_of(card.variant_id, now=now)) is not None and quantity > most
     )
 
 

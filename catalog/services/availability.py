@@ -8,6 +8,7 @@ from django.db import transaction
 
 from catalog.models import Product, Variant
 from catalog.services.listing import refresh_listing
+from shop.db.copying import update_rows
 
 CAP = 10  # units; the public is not told of more
 BATCH = 5000  # variants in one round of statements
@@ -51,7 +52,5 @@ def _record(levels: Mapping[int, Availability], *, now: datetime) -> None:
             changed.append(variant)
     if not changed:
         return
-    Variant.objects.bulk_update(
-        changed, ["availability_state", "availability_quantity"], batch_size=500
-    )
+    update_rows(changed, ["availability_state", "availability_quantity"])
     refresh_listing(product_ids={variant.product_id for variant in changed}, now=now)

@@ -85,7 +85,7 @@ def variant_problems(name: str, variant: VariantDraft, options: int) -> Iterable
 
 def _image_problems(name: str, draft: ProductDraft) -> Iterable[str]:
     for image in draft.images or ():
-        if (image.url is None) == (image.file is None):
+        if [image.url, image.file, image.kept_file].count(None) != 2:
             yield f"{name}: a picture is a file or an address"
         elif image.url is not None and not is_web_address(image.url):
             yield f"{name}: {image.url[:80]!r} is no http or https address"

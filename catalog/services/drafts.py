@@ -10,10 +10,13 @@ from catalog.models import Product
 
 @dataclass(frozen=True, slots=True)
 class ImageDraft:
-    """A picture: by `url` (kept, never fetched), or by the bytes of a `file`. One of them."""
+    """A picture: by `url` (kept, never fetched), by the bytes of a `file`, or by the name of a
+    `kept_file` that the product has already. One of them.
+    """
 
     url: str | None = None
     file: bytes | None = None
+    kept_file: str | None = None
     alt: str = ""
     position: int = 0
     focal_x: int = 50  # percent from the left: what stays in sight when it is cropped
@@ -37,6 +40,7 @@ class VariantDraft:
     tax_class: str = "STANDARD"
     requires_shipping: bool = True
     image_url: str | None = None
+    image_file: str | None = None  # the name of one that we keep
     image_position: int | None = None
     is_active: bool = True
 

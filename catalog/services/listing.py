@@ -1,6 +1,6 @@
 """The listing: the copy that lists, search and facets read."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TypedDict
@@ -250,14 +250,18 @@ def forget_now(*, product_ids: Collection[int], also: Collection[str] = ()) -> N
     _forget(**_copies_of(product_ids, also=also))
 
 
-def rebuild_listing(*, now: datetime) -> int:
+def rebuild_listing(
+    *, now: datetime, after: int = 0, progress: Callable[[int], None] | None = None
+) -> int:
     """Make the whole listing anew beside the shop's work, and return how many products it read.
+
+    Or that of the products behind the id `after`. `progress` hears how many were read so far.
 
     In batches, each its own transaction: lists stay whole throughout. Safe to stop and repeat.
     Words that nothing has any more stay known; they do no harm.
     """
     seen = 0
-    last = 0
+    last = after
     while batch := list(
         Product.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:BATCH]
     ):
@@ -266,6 +270,8 @@ def rebuild_listing(*, now: datetime) -> int:
             transaction.on_commit(forget_tree)
         seen += len(batch)
         last = batch[-1]
+        if progress is not None:
+            progress(seen)
     return seen
 
 

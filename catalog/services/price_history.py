@@ -5,6 +5,7 @@ from datetime import datetime
 
 from catalog.models import PriceHistory
 from catalog.selectors.prices import edges_between, offer_at, prices_of
+from shop.db.copying import insert_rows
 
 BATCH = 10_000  # variants in one statement
 
@@ -53,5 +54,5 @@ def _append(variant_ids: Sequence[int], *, now: datetime, with_edges: bool) -> i
                 )
                 amount = asked
     steps.sort(key=lambda step: (step.variant_id, step.currency, step.effective_at))
-    PriceHistory.objects.bulk_create(steps, batch_size=5000)
+    insert_rows(steps)
     return len(steps)

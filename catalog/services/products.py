@@ -25,6 +25,7 @@ from catalog.services.listing import forget_on_commit, in_batches, refresh_listi
 from catalog.services.price_history import append_price_history
 from catalog.services.relations import remember_slug
 from catalog.services.types import attribute_problems, definitions_of
+from shop.db.copying import insert_rows, update_rows
 
 # Products, and variants of them, in one round of statements: a statement takes 65,535 parameters.
 BATCH = 500
@@ -268,9 +269,7 @@ class _Upsert:
         for known in changed:
             known.product.version += 1
             known.product.updated_at = self.now
-        Product.objects.bulk_update(
-            [known.product for known in changed], _PRODUCT_COLUMNS, batch_size=BATCH
-        )
+        update_rows([known.product for known in changed], _PRODUCT_COLUMNS)
         if priced:
             append_price_history(variant_ids=priced, now=self.now)
         written = [
@@ -355,7 +354,7 @@ class _Upsert:
                     "attributes": dict(draft.attributes),
                 },
             )
-        Product.objects.bulk_create(new)
+        insert_rows(new)
 
     def _write_options(self) -> None:
         new, kept, gone = [], [], []
@@ -385,8 +384,8 @@ class _Upsert:
                         known.is_changed = True
         if gone:
             ProductOption.objects.filter(pk__in=gone).delete()
-        ProductOption.objects.bulk_update(kept, ["values"], batch_size=BATCH)
-        ProductOption.objects.bulk_create(new, batch_size=BATCH_VARIANTS)
+        update_rows(kept, ["values"])
+        insert_rows(new)
 
     def _staying_variants(
         self, draft: ProductDraft, known: _Known, *, is_renamed: bool
@@ -416,11 +415,14 @@ class _Upsert:
             after: dict[str, ProductImage] = {}
             for place, image in enumerate(draft.images, start=1):
                 picture = self.pictures[image.file] if image.file is not None else None
-                key = picture.name if picture else image.url or ""
+                key = picture.name if picture else image.kept_file or image.url or ""
                 if key in after:
                     continue
                 position = image.position or place
                 row = before.pop(key, None)
+                if row is None and image.kept_file is not None:
+                    problem = f"{draft.slug}: it has no picture {image.kept_file[:80]!r}"
+                    raise InvalidProduct(f"{problem}.", problems=[problem])
                 if row is None:
                     row = new_image(
                         product=known.product, image=image, picture=picture, position=position
@@ -437,8 +439,8 @@ class _Upsert:
             known.images = list(after.values())
         if gone:
             ProductImage.objects.filter(pk__in=gone).delete()
-        ProductImage.objects.bulk_update(kept, ["alt", "position"], batch_size=BATCH)
-        ProductImage.objects.bulk_create(new, batch_size=BATCH_VARIANTS)
+        update_rows(kept, ["alt", "position"])
+        insert_rows(new)
         render_later(sorted({image.product_id for image in new if image.file}))
 
     def _write_variants(self) -> None:
@@ -467,8 +469,8 @@ class _Upsert:
                 elif _apply(variant, values):
                     kept.append(variant)
                     known.is_changed = True
-        Variant.objects.bulk_create(new, batch_size=BATCH_VARIANTS)
-        Variant.objects.bulk_update(kept, _VARIANT_COLUMNS, batch_size=BATCH)
+        insert_rows(new)
+        update_rows(kept, _VARIANT_COLUMNS)
 
     def _write_prices(self) -> list[int]:
         new, kept = [], []
@@ -485,8 +487,8 @@ class _Upsert:
                     elif _apply(price, values):
                         kept.append(price)
                         known.is_changed = True
-        Price.objects.bulk_create(new, batch_size=BATCH_VARIANTS)
-        Price.objects.bulk_update(kept, ["amount_minor", "compare_at_minor"], batch_size=BATCH)
+        insert_rows(new)
+        update_rows(kept, ["amount_minor", "compare_at_minor"])
         return sorted({price.variant_id for price in [*new, *kept]})
 
 
@@ -496,8 +498,15 @@ def _image_of(
     for image in images:
         if wanted.image_url is not None and image.url == wanted.image_url:
             return image.pk
+        if wanted.image_file is not None and image.file.name == wanted.image_file:
+            return image.pk
         if wanted.image_url is None and image.position == wanted.image_position:
             return image.pk
-    if wanted.image_url is not None or wanted.image_position is not None or variant is None:
+    if (
+        wanted.image_url is not None
+        or wanted.image_file is not None
+        or wanted.image_position is not None
+        or variant is None
+    ):
         return None
     return variant.image_id if variant.image_id in {image.pk for image in images} else None

@@ -192,6 +192,22 @@ CHECKS: tuple[Check, ...] = (
           AND (%(sku)s::text IS NULL OR v.sku = %(sku)s::text)
         """,
     ),
+    Check(
+        "flash_sale_taken_is_reservations",
+        "What a flash sale has given is what its reservations hold, sold or are owed.",
+        """
+        SELECT v.sku, 'every warehouse', format('flash sale %%s', f.slug), coalesce(r.units, 0),
+               f.taken, 'sum of its reservations'
+        FROM inventory_flashsale f
+        JOIN catalog_variant v ON v.id = f.variant_id
+        LEFT JOIN (
+            SELECT sale_id, sum(quantity) AS units FROM inventory_reservation
+            WHERE sale_id IS NOT NULL AND state <> 'RELEASED' GROUP BY sale_id
+        ) r ON r.sale_id = f.id
+        WHERE f.taken <> coalesce(r.units, 0)
+          AND (%(sku)s::text IS NULL OR v.sku = %(sku)s::text)
+        """,
+    ),
 )
 
 

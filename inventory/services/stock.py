@@ -10,208 +10,15 @@ from django.db import connection, transaction
 
 from inventory.errors import OutOfStock, ReservationOver
 from inventory.selectors import Level
+from inventory.services import statements
+from inventory.services.admission import tell_gate
 from inventory.services.counters import locked_levels, tell_of_change
-
-# Looks before it locks: when the stock that is there cannot cover the lines, no row comes back and
-# none was waited for. Holds past their end count as there: they can be taken over. A reference
-# that holds something already is let through to be found.
-_LOOK_AND_LOCK = """
-SELECT s.id, s.variant_id, s.warehouse_id, w.country, w.priority, w.is_active,
-       s.on_hand, s.reserved, s.backorder_limit, s.low_at
-FROM inventory_stock s JOIN inventory_warehouse w ON w.id = s.warehouse_id
-WHERE s.variant_id = ANY(%(variants)s::bigint[])
-  AND (
-    EXISTS (SELECT FROM inventory_reservation r WHERE r.reference = %(reference)s)
-    OR NOT EXISTS (
-        SELECT FROM unnest(%(variants)s::bigint[], %(quantities)s::bigint[]) AS q(variant_id, units)
-        CROSS JOIN LATERAL (
-            SELECT q.units - coalesce(sum(l.on_hand + l.backorder_limit - l.reserved), 0) AS units
-            FROM inventory_stock l JOIN inventory_warehouse p ON p.id = l.warehouse_id
-            WHERE l.variant_id = q.variant_id AND p.is_active
-        ) missing
-        WHERE missing.units > 0 AND missing.units > (
-            SELECT coalesce(sum(r.quantity), 0)
-            FROM inventory_reservation r
-            JOIN inventory_stock l ON l.id = r.stock_id
-            JOIN inventory_warehouse p ON p.id = l.warehouse_id
-            WHERE l.variant_id = q.variant_id AND p.is_active
-              AND r.state = 'HELD' AND r.expires_at <= %(now)s::timestamptz
-        )
-    )
-  )
-ORDER BY s.id FOR NO KEY UPDATE OF s
-"""
-
-# Everything that a hold changes, at once. `earlier` is read under the lock, in a statement of its
-# own: a twin of this call has either finished, and is seen here, or not begun.
-_HOLD = """
-WITH earlier AS MATERIALIZED (
-    SELECT state FROM inventory_reservation WHERE reference = %(reference)s
-), wanted AS (
-    SELECT q.stock_id, q.units
-    FROM unnest(%(stocks)s::bigint[], %(quantities)s::int[]) AS q(stock_id, units)
-    WHERE NOT EXISTS (SELECT FROM earlier)
-), held AS (
-    INSERT INTO inventory_reservation
-        (reference, stock_id, quantity, state, expires_at, created_at)
-    SELECT %(reference)s, stock_id, units, 'HELD',
-           %(expires_at)s::timestamptz, %(now)s::timestamptz
-    FROM wanted
-), changed AS (
-    UPDATE inventory_stock s SET reserved = s.reserved + q.units
-    FROM wanted q WHERE s.id = q.stock_id
-    RETURNING s.id, q.units, s.on_hand, s.reserved
-), noted AS (
-    INSERT INTO inventory_stockmovement
-        (stock_id, kind, delta_on_hand, delta_reserved, on_hand_after, reserved_after,
-         reason, cause, actor_id, happened_at)
-    SELECT id, 'RESERVATION', 0, units, on_hand, reserved,
-           '', %(reference)s, NULL, %(now)s::timestamptz
-    FROM changed ORDER BY id
+from inventory.services.terms import (
+    Terms,
+    refuse_beyond_terms,
+    refuse_sold_out_sales,
+    terms_of,
 )
-SELECT count(*), coalesce(bool_or(state = 'RELEASED'), false) FROM earlier
-"""
-
-_ASKED_AGAINST_THERE = """
-SELECT q.variant_id, coalesce(v.sku, ''), q.units,
-       coalesce(sum(s.on_hand + s.backorder_limit - s.reserved) FILTER (WHERE w.is_active), 0)
-       + coalesce((
-           SELECT sum(r.quantity)
-           FROM inventory_reservation r
-           JOIN inventory_stock l ON l.id = r.stock_id
-           JOIN inventory_warehouse p ON p.id = l.warehouse_id
-           WHERE l.variant_id = q.variant_id AND p.is_active
-             AND r.state = 'HELD' AND r.expires_at <= %(now)s::timestamptz
-       ), 0),
-       EXISTS (SELECT FROM inventory_reservation r WHERE r.reference = %(reference)s),
-       EXISTS (
-           SELECT FROM inventory_reservation r
-           WHERE r.reference = %(reference)s AND r.state = 'RELEASED'
-       )
-FROM unnest(%(variants)s::bigint[], %(quantities)s::bigint[]) AS q(variant_id, units)
-LEFT JOIN catalog_variant v ON v.id = q.variant_id
-LEFT JOIN inventory_stock s ON s.variant_id = q.variant_id
-LEFT JOIN inventory_warehouse w ON w.id = s.warehouse_id
-GROUP BY q.variant_id, v.sku, q.units
-ORDER BY q.variant_id
-"""
-
-# Units of holds past their end, oldest first and no more than are missing: all that is missing, or
-# nothing. The stock is locked already. A hold that somebody has locked is being committed or
-# released at this moment, by one who wants the stock next: it is passed over, never waited for.
-_TAKE_OVER = """
-WITH short AS (
-    SELECT * FROM unnest(%(variants)s::bigint[], %(missing)s::bigint[]) AS q(variant_id, units)
-), over AS MATERIALIZED (
-    SELECT r.id, r.stock_id, r.reference, r.quantity, r.expires_at, s.variant_id
-    FROM inventory_reservation r
-    JOIN inventory_stock s ON s.id = r.stock_id
-    JOIN inventory_warehouse w ON w.id = s.warehouse_id
-    WHERE s.variant_id = ANY(%(variants)s::bigint[]) AND w.is_active
-      AND r.state = 'HELD' AND r.expires_at <= %(now)s::timestamptz
-    ORDER BY r.id FOR UPDATE OF r SKIP LOCKED
-), queued AS (
-    SELECT o.*, sum(quantity) OVER (PARTITION BY variant_id ORDER BY expires_at, id) - quantity
-           AS before
-    FROM over o
-), taken AS (
-    SELECT u.* FROM queued u JOIN short q USING (variant_id) WHERE u.before < q.units
-), ended AS (
-    UPDATE inventory_reservation r SET state = 'RELEASED'
-    FROM taken t
-    WHERE r.id = t.id
-      AND NOT EXISTS (SELECT FROM inventory_reservation WHERE reference = %(reference)s)
-      AND NOT EXISTS (
-          SELECT FROM short q
-          WHERE q.units > coalesce(
-              (SELECT sum(quantity) FROM taken m WHERE m.variant_id = q.variant_id), 0
-          )
-      )
-    RETURNING r.id, r.stock_id, r.reference, r.quantity
-), changed AS (
-    UPDATE inventory_stock s SET reserved = s.reserved - t.units
-    FROM (SELECT stock_id, sum(quantity) AS units FROM ended GROUP BY stock_id) t
-    WHERE s.id = t.stock_id
-), noted AS (
-    INSERT INTO inventory_stockmovement
-        (stock_id, kind, delta_on_hand, delta_reserved, on_hand_after, reserved_after,
-         reason, cause, actor_id, happened_at)
-    SELECT s.id, 'RELEASE', 0, -e.quantity, s.on_hand,
-           s.reserved - sum(e.quantity) OVER (PARTITION BY s.id ORDER BY e.id),
-           'Taken over after its end', e.reference, NULL, %(now)s::timestamptz
-    FROM ended e JOIN inventory_stock s ON s.id = e.stock_id
-    ORDER BY e.id
-)
-SELECT stock_id, sum(quantity) FROM ended GROUP BY stock_id
-"""
-
-# The holds of the reference are claimed first, so that of a commit and a release that cross one
-# finds nothing left to do; then the stock is locked, in primary-key order like everywhere. One hold
-# that was released, or taken over after its end, and none of them is committed.
-_COMMIT = """
-WITH mine AS MATERIALIZED (
-    SELECT id, stock_id, quantity, state FROM inventory_reservation
-    WHERE reference = %(reference)s ORDER BY id FOR UPDATE
-), locked AS MATERIALIZED (
-    SELECT s.id, s.on_hand FROM inventory_stock s
-    WHERE s.id = ANY(ARRAY(SELECT stock_id FROM mine WHERE state = 'HELD'))
-      AND NOT EXISTS (SELECT FROM mine WHERE state = 'RELEASED')
-    ORDER BY s.id FOR NO KEY UPDATE
-), settled AS (
-    UPDATE inventory_reservation r
-    SET state = CASE WHEN l.on_hand >= r.quantity THEN 'COMMITTED' ELSE 'OWED' END
-    FROM mine m JOIN locked l ON l.id = m.stock_id
-    WHERE r.id = m.id AND m.state = 'HELD'
-    RETURNING r.stock_id, r.quantity, r.state
-), changed AS (
-    UPDATE inventory_stock s
-    SET on_hand = s.on_hand - q.quantity, reserved = s.reserved - q.quantity
-    FROM settled q WHERE s.id = q.stock_id AND q.state = 'COMMITTED'
-    RETURNING s.id, q.quantity, s.on_hand, s.reserved
-), noted AS (
-    INSERT INTO inventory_stockmovement
-        (stock_id, kind, delta_on_hand, delta_reserved, on_hand_after, reserved_after,
-         reason, cause, actor_id, happened_at)
-    SELECT id, 'SALE', -quantity, -quantity, on_hand, reserved,
-           '', %(reference)s, NULL, %(now)s::timestamptz
-    FROM changed ORDER BY id
-)
-SELECT coalesce(bool_or(state = 'RELEASED'), false) FROM mine
-"""
-
-_RELEASE = """
-WITH mine AS MATERIALIZED (
-    SELECT id, stock_id, quantity FROM inventory_reservation
-    WHERE reference = %(reference)s AND state = 'HELD' ORDER BY id FOR UPDATE
-), locked AS MATERIALIZED (
-    SELECT s.* FROM inventory_stock s
-    WHERE s.variant_id = ANY(ARRAY(
-        SELECT t.variant_id FROM inventory_stock t JOIN mine m ON m.stock_id = t.id
-    ))
-    ORDER BY s.id FOR NO KEY UPDATE
-), ended AS (
-    UPDATE inventory_reservation r SET state = 'RELEASED'
-    FROM mine m JOIN locked l ON l.id = m.stock_id
-    WHERE r.id = m.id
-    RETURNING r.stock_id, r.quantity
-), changed AS (
-    UPDATE inventory_stock s SET reserved = s.reserved - q.quantity
-    FROM ended q WHERE s.id = q.stock_id
-    RETURNING s.id, q.quantity, s.on_hand, s.reserved
-), noted AS (
-    INSERT INTO inventory_stockmovement
-        (stock_id, kind, delta_on_hand, delta_reserved, on_hand_after, reserved_after,
-         reason, cause, actor_id, happened_at)
-    SELECT id, 'RELEASE', 0, -quantity, on_hand, reserved,
-           %(reason)s, %(reference)s, NULL, %(now)s::timestamptz
-    FROM changed ORDER BY id
-)
-SELECT s.id, s.variant_id, s.warehouse_id, w.country, w.priority, w.is_active,
-       s.on_hand, s.reserved, s.backorder_limit, s.low_at, coalesce(c.quantity, 0)
-FROM locked s
-JOIN inventory_warehouse w ON w.id = s.warehouse_id
-LEFT JOIN changed c ON c.id = s.id
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +29,46 @@ class StockLine:
     quantity: int  # units, at least 1
 
 
-def refuse_short_lines(*, lines: Iterable[StockLine], now: datetime | None = None) -> None:
-    """Raise OutOfStock if the stock that is there now cannot cover these lines.
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a reserve was asked for."""
 
-    Units of holds that ended before `now` count as there. Reads without a lock, so that refusing
-    costs next to nothing. Saying nothing promises nothing: only `reserve_stock` does.
+    wanted: Mapping[int, int]  # units by variant
+    reference: str
+    expires_at: datetime
+    now: datetime
+    country: str | None
+    buyer: str
+    replaces: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a look at the stock found, besides that it suffices."""
+
+    is_held: bool  # the reference holds something already
+    has_terms: bool  # some variant has a limit or is in a flash sale
+
+
+def refuse_short_lines(
+    *, lines: Iterable[StockLine], now: datetime | None = None, buyer: str = ""
+) -> None:
+    """Raise OutOfStock if the stock, or a flash sale, cannot cover these lines as things are now,
+    and PurchaseLimitExceeded if `buyer` may not have them.
+
+    Units of holds that ended before `now` count as there; without `now` none of them does, and no
+    terms are looked at. Reads without a lock, so that refusing costs next to nothing. Saying
+    nothing promises nothing: only `reserve_stock` does.
     """
-    if wanted := _summed(lines):
-        _refuse_if_short(wanted, reference="", now=now)
+    wanted = _summed(lines)
+    if not wanted:
+        return
+    look = _refuse_if_short(wanted, reference="", now=now, at=now)
+    if now is not None and look.has_terms:
+        refuse_beyond_terms(
+            terms_of(wanted, buyer=buyer, reference="", replaces="", now=now),
+            has_buyer=bool(buyer),
+        )
 
 
 def reserve_stock(
@@ -239,6 +78,8 @@ def reserve_stock(
     expires_at: datetime,
     now: datetime,
     country: str | None = None,
+    buyer: str = "",
+    replaces: str = "",
 ) -> None:
     """Hold stock for `reference` until it is committed or released: all lines, or none.
 
@@ -248,45 +89,68 @@ def reserve_stock(
     it holds, whatever the lines. Joins the caller's transaction and keeps the rows locked until it
     ends, so call it last. A refusal has written nothing, so the caller's transaction can go on.
 
-    Raises ReservationOver, and OutOfStock that names every short line.
+    The units count for `buyer`, whose limits are kept: any text that tells buyers apart, or nothing
+    for one whom no limit binds. What the reference `replaces` holds does not count. While a flash
+    sale of a variant runs, its units are units of the sale.
+
+    Raises ReservationOver, PurchaseLimitExceeded, and OutOfStock that names every short line.
     """
     wanted = _summed(lines)
     if not wanted:
         return
     with _joined():
-        levels = _look_and_lock(wanted, reference, now)
-        freed: dict[int, int] = {}
-        taken = _allocated(wanted, levels, country)
-        if taken is None:
-            if _refuse_if_short(wanted, reference=reference, now=now):
-                return
-            # What was missing a moment ago is here now, or can be taken over: decide under the
-            # lock, where nothing changes any more.
-            levels = locked_levels(wanted)
-            taken = _allocated(wanted, levels, country)
-        if taken is None:
-            freed = _take_over(wanted, levels, reference=reference, now=now)
-            taken = _allocated(wanted, _released(levels, freed), country)
-        if taken is None:
-            if _refuse_if_short(wanted, reference=reference, now=None):
-                return
-            # Another place for it was opened a moment ago.
-            reserve_stock(
-                lines=[StockLine(variant_id, units) for variant_id, units in wanted.items()],
+        _reserve(
+            _Wish(
+                wanted=wanted,
                 reference=reference,
                 expires_at=expires_at,
                 now=now,
                 country=country,
+                buyer=buyer,
+                replaces=replaces,
             )
+        )
+
+
+def _reserve(wish: _Wish) -> None:
+    wanted, reference, now = wish.wanted, wish.reference, wish.now
+    levels, has_terms = _look_and_lock(wanted, reference, now)
+    taken = _allocated(wanted, levels, wish.country)
+    if taken is None:
+        look = _refuse_if_short(wanted, reference=reference, now=now, at=now)
+        if look.is_held:
             return
-        if _hold(taken, reference=reference, expires_at=expires_at, now=now):
-            tell_of_change(
-                levels,
-                [
-                    replace(level, reserved=level.reserved + taken.get(level.stock_id, 0))
-                    for level in _released(levels, freed)
-                ],
-            )
+        # What was missing a moment ago is here now, or can be taken over: decide under the
+        # lock, where nothing changes any more.
+        levels, has_terms = locked_levels(wanted), look.has_terms
+        taken = _allocated(wanted, levels, wish.country)
+    terms = _terms_under_lock(wish) if has_terms else []
+    short_sales = [line for line in terms if line.missing_in_sale]
+    # A refusal after one of two take-overs takes the first one back.
+    with transaction.atomic() if short_sales else nullcontext():
+        freed: Counter[int] = Counter()
+        if short_sales:
+            freed.update(_take_over_in_sales(short_sales, reference=reference, now=now))
+            if not freed:
+                refuse_sold_out_sales(short_sales, counts_overdue=False)
+            taken = _allocated(wanted, _released(levels, freed), wish.country)
+        if taken is None:
+            there = _released(levels, freed)
+            freed.update(_take_over(wanted, there, reference=reference, now=now))
+            taken = _allocated(wanted, _released(levels, freed), wish.country)
+        if taken is None:
+            if _refuse_if_short(wanted, reference=reference, now=None, at=now).is_held:
+                return
+            # Another place for it was opened a moment ago.
+            _reserve(wish)
+            return
+        if _hold(taken, levels, terms, wish):
+            after = [
+                replace(level, reserved=level.reserved + taken.get(level.stock_id, 0))
+                for level in _released(levels, freed)
+            ]
+            tell_of_change(levels, after)
+            _tell_sales(terms, before=levels, after=after, freed=freed)
 
 
 def commit_stock(*, reference: str, now: datetime) -> None:
@@ -300,7 +164,7 @@ def commit_stock(*, reference: str, now: datetime) -> None:
     Raises ReservationOver when the reference was released, be it of one line: nothing has left.
     """
     with _joined(), connection.cursor() as cursor:
-        cursor.execute(_COMMIT, {"reference": reference, "now": now})
+        cursor.execute(statements.COMMIT, {"reference": reference, "now": now})
         (is_released,) = cursor.fetchone()
     if is_released:
         raise ReservationOver("Reserve again under a new reference.", reference=reference)
@@ -313,16 +177,30 @@ def release_stock(*, reference: str, now: datetime, reason: str = "") -> None:
     """
     with _joined():
         with connection.cursor() as cursor:
-            cursor.execute(_RELEASE, {"reference": reference, "now": now, "reason": reason})
+            cursor.execute(
+                statements.RELEASE, {"reference": reference, "now": now, "reason": reason}
+            )
             rows = cursor.fetchall()
         before = [Level(*row[:10]) for row in rows]
-        tell_of_change(
-            before,
-            [
-                replace(level, reserved=level.reserved - row[10])
-                for level, row in zip(before, rows, strict=True)
-            ],
-        )
+        after = [
+            replace(level, reserved=level.reserved - row[10])
+            for level, row in zip(before, rows, strict=True)
+        ]
+        tell_of_change(before, after)
+        there = _available(after)
+        for sale_id, units, variant_id in {(row[11], row[12], row[1]) for row in rows if row[11]}:
+            tell_gate(sale_id=sale_id, units_left=min(units, there[variant_id]))
+
+
+def forget_purchase(*, references: Sequence[str]) -> None:
+    """Have what left for these references count for no buyer and no flash sale: it came back.
+
+    Safe to repeat. Joins the caller's transaction, who holds the lock of the stock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(statements.FORGET, {"references": list(references)})
+        for sale_id, units_left in cursor.fetchall():
+            tell_gate(sale_id=sale_id, units_left=units_left)
 
 
 def _joined() -> AbstractContextManager[object]:
@@ -344,25 +222,86 @@ def _take_over(
     wanted: Mapping[int, int], levels: Sequence[Level], *, reference: str, now: datetime
 ) -> dict[int, int]:
     """Release what is missing of holds past their end; return the units by stock, or nothing."""
-    available = Counter[int]()
-    for level in levels:
-        available[level.variant_id] += level.available
+    available = _available(levels)
     missing = {
         variant_id: units - available[variant_id]
         for variant_id, units in wanted.items()
         if units > available[variant_id]
     }
+    return _run_take_over(missing, [None] * len(missing), reference=reference, now=now)
+
+
+def _take_over_in_sales(short: Sequence[Terms], *, reference: str, now: datetime) -> dict[int, int]:
+    """Do as `_take_over` does for what flash sales are short of, from holds of theirs."""
+    missing = {line.variant_id: line.missing_in_sale for line in short}
+    return _run_take_over(missing, [line.sale_id for line in short], reference=reference, now=now)
+
+
+def _run_take_over(
+    missing: Mapping[int, int],
+    sale_ids: Sequence[int | None],
+    *,
+    reference: str,
+    now: datetime,
+) -> dict[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            _TAKE_OVER,
+            statements.TAKE_OVER,
             {
                 "variants": list(missing),
                 "missing": list(missing.values()),
+                "sales": list(sale_ids),
                 "reference": reference,
                 "now": now,
             },
         )
         return {stock_id: int(units) for stock_id, units in cursor.fetchall()}
+
+
+def _terms_under_lock(wish: _Wish) -> list[Terms]:
+    """Return what the lines have to keep to, having refused what nothing could cover."""
+    terms = terms_of(
+        wish.wanted,
+        buyer=wish.buyer,
+        reference=wish.reference,
+        replaces=wish.replaces,
+        now=wish.now,
+    )
+    if any(line.is_held for line in terms):
+        return []  # it keeps what it holds: nothing new is asked for
+    refuse_beyond_terms(terms, has_buyer=bool(wish.buyer))
+    return terms
+
+
+def _tell_sales(
+    terms: Iterable[Terms],
+    *,
+    before: Iterable[Level],
+    after: Iterable[Level],
+    freed: Mapping[int, int],
+) -> None:
+    """Have the gates of the sales know what is left once the transaction commits."""
+    there = _available(after)
+    freed_of = Counter[int]()
+    for level in before:
+        freed_of[level.variant_id] += freed.get(level.stock_id, 0)
+    for line in terms:
+        if line.sale_id is not None and line.sale_left is not None:
+            left = line.sale_left - line.requested
+            if line.missing_in_sale:
+                left += freed_of[line.variant_id]
+            tell_gate(
+                sale_id=line.sale_id,
+                units_left=min(left, there[line.variant_id]),
+                units_granted=line.requested,
+            )
+
+
+def _available(levels: Iterable[Level]) -> Counter[int]:
+    units = Counter[int]()
+    for level in levels:
+        units[level.variant_id] += level.available
+    return units
 
 
 def _released(levels: Sequence[Level], freed: Mapping[int, int]) -> list[Level]:
@@ -371,10 +310,13 @@ def _released(levels: Sequence[Level], freed: Mapping[int, int]) -> list[Level]:
     ]
 
 
-def _look_and_lock(wanted: Mapping[int, int], reference: str, now: datetime) -> list[Level]:
+def _look_and_lock(
+    wanted: Mapping[int, int], reference: str, now: datetime
+) -> tuple[list[Level], bool]:
+    """Return every stock of these variants, locked, and whether terms bind any; or no stock."""
     with connection.cursor() as cursor:
         cursor.execute(
-            _LOOK_AND_LOCK,
+            statements.LOOK_AND_LOCK,
             {
                 "variants": list(wanted),
                 "quantities": list(wanted.values()),
@@ -382,7 +324,8 @@ def _look_and_lock(wanted: Mapping[int, int], reference: str, now: datetime) -> 
                 "now": now,
             },
         )
-        return [Level(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [Level(*row[:10]) for row in rows], any(row[10] for row in rows)
 
 
 def _allocated(
@@ -422,47 +365,57 @@ def _allocated(
     return taken
 
 
-def _hold(taken: Mapping[int, int], *, reference: str, expires_at: datetime, now: datetime) -> bool:
+def _hold(
+    taken: Mapping[int, int], levels: Iterable[Level], terms: Iterable[Terms], wish: _Wish
+) -> bool:
     """Write the hold; False if the reference held something before and nothing was written."""
+    sale_of = {line.variant_id: line.sale_id for line in terms}
+    variant_of = {level.stock_id: level.variant_id for level in levels}
     with connection.cursor() as cursor:
         cursor.execute(
-            _HOLD,
+            statements.HOLD,
             {
-                "reference": reference,
+                "reference": wish.reference,
                 "stocks": list(taken),
                 "quantities": list(taken.values()),
-                "expires_at": expires_at,
-                "now": now,
+                "sales": [sale_of.get(variant_of[stock_id]) for stock_id in taken],
+                "buyer": wish.buyer,
+                "expires_at": wish.expires_at,
+                "now": wish.now,
             },
         )
         earlier, is_released = cursor.fetchone()
     if is_released:
-        raise ReservationOver("Reserve again under a new reference.", reference=reference)
+        raise ReservationOver("Reserve again under a new reference.", reference=wish.reference)
     return not earlier
 
 
-def _refuse_if_short(wanted: Mapping[int, int], *, reference: str, now: datetime | None) -> bool:
-    """Raise OutOfStock if these lines cannot be covered; True if the reference holds already.
+def _refuse_if_short(
+    wanted: Mapping[int, int], *, reference: str, now: datetime | None, at: datetime | None
+) -> _Look:
+    """Raise OutOfStock if these lines cannot be covered, unless the reference holds already.
 
-    With `now`, units of holds that ended before it count as there.
+    With `now`, units of holds that ended before it count as there. Terms are those of `at`.
 
     Raises ReservationOver when the reference was released.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            _ASKED_AGAINST_THERE,
+            statements.ASKED_AGAINST_THERE,
             {
                 "variants": list(wanted),
                 "quantities": list(wanted.values()),
                 "reference": reference,
                 "now": now,
+                "at": at,
             },
         )
         rows = cursor.fetchall()
     if rows[0][5]:
         raise ReservationOver("Reserve again under a new reference.", reference=reference)
-    if rows[0][4]:
-        return True
+    look = _Look(is_held=rows[0][4], has_terms=any(row[6] for row in rows))
+    if look.is_held:
+        return look
     short = [
         {
             "variant_id": variant_id,
@@ -475,4 +428,4 @@ def _refuse_if_short(wanted: Mapping[int, int], *, reference: str, now: datetime
     ]
     if short:
         raise OutOfStock("Some lines ask for more than there is.", lines=short)
-    return False
+    return look

@@ -208,6 +208,11 @@ class Order(models.Model):
         """The name under which inventory keeps this order's stock."""
         return f"order:{self.pk}"
 
+    @property
+    def second_stock_reference(self) -> str:
+        """The name of the hold that a late payer gets when the first one was given to others."""
+        return f"{self.stock_reference}:again"
+
 
 class OrderLine(models.Model):
     """One line of an order, as it was sold.

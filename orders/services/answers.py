@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from inventory.services import Ticket
 from orders.errors import PaymentDeclined
 from orders.models import Order, OrderEvent, OrderLine, Payment
 from orders.selectors.access import access_token, token_hash
@@ -53,6 +54,18 @@ def checkout_answer(
             "Location": f"/api/v1/orders/{order.number}",
         },
         body=dumps(body),
+    )
+
+
+def ticket_answer(ticket: Ticket) -> StoredAnswer:
+    """Return the answer to a checkout that has to wait its turn: no order, and nothing kept."""
+    return StoredAnswer(
+        status=ACCEPTED,
+        headers={
+            "Content-Type": "application/json",
+            "Retry-After": str(ticket.ask_again_seconds),
+        },
+        body=dumps({"ticket": ticket.as_json()}),
     )
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from inventory.services import release_stock
+from inventory.services import forget_purchase, release_stock
 from orders.errors import OrderNotCancellable, OrderNotFound
 from orders.models import Order, OrderEvent, Payment, Refund
 from orders.providers import provider_of
@@ -86,6 +86,8 @@ def _cancel(*, number: str, reason: str, now: datetime, actor_id: int | None) ->
         give_order_stock_back(
             order=order, cause=f"cancel:{order.pk}", reason=reason or "Cancelled", now=now
         )
+        # After the stock is locked by what goes back to it.
+        forget_purchase(references=[order.stock_reference, order.second_stock_reference])
     announce_cancellation(order)
     return order.pk
 

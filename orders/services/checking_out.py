@@ -20,7 +20,13 @@ from django.db.models import Q
 from accounts.models import User
 from cart.errors import CartUnavailable
 from cart.services import CartOwner, CartSnapshot, empty_cart_by_id
-from inventory.services import StockLine, refuse_short_lines
+from inventory.services import (
+    Admission,
+    StockLine,
+    enter_sales,
+    leave_sales,
+    refuse_short_lines,
+)
 from orders.errors import (
     CartAlreadyOrdered,
     OrderEnded,
@@ -31,18 +37,22 @@ from orders.errors import (
 from orders.models import Order, Payment
 from orders.providers import provider_of, providers_for_buyers
 from orders.providers.base import Outcome, PaymentResult, ProviderError, ProviderTimeout
-from orders.services.answers import checkout_answer
+from orders.services.answers import checkout_answer, ticket_answer
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
 from orders.services.paying import give_up_payment, pay, request_of, settle_payment
-from orders.services.placing import place_order
+from orders.services.placing import buyer_key, place_order
 from orders.services.quoting import Expectation, Offer, cart_or_none, offer_for, require_expected
 from shop import idempotency
 from shop.db.retry import retried
-from shop.errors import FieldError, Malformed
+from shop.errors import FieldError, Malformed, Refusal
 from shop.idempotency import IdempotencyInProgress, Scope, StoredAnswer
+from shop.privacy import email_hash
 
 # A payment whose answer was lost is asked after so soon: by then it has arrived, or never will.
 ASK_AGAIN = timedelta(seconds=5)
+
+# After these nothing is kept under the key, so the request may be held up at the gate again.
+_LEAVES_NOTHING = frozenset({"conflict", "unavailable", "too_many", "precondition_failed"})
 
 log = structlog.get_logger("orders.checkout")
 
@@ -60,6 +70,18 @@ class CheckoutWish:
     provider: str
     token: str
     expectation: Expectation
+    sale_tickets: tuple[str, ...] = ()
+
+    @property
+    def buyer(self) -> str:
+        """Whom the units count for, where there are limits: the same as of the order's."""
+        email = self.email
+        if self.customer is not None:
+            email = self.customer.email if self.customer.is_reachable else ""
+        return buyer_key(
+            email_hash=email_hash(email) if email else "",
+            customer_id=self.customer.pk if self.customer is not None else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +105,22 @@ def checkout(*, wish: CheckoutWish, scope: Scope, request_id: str, now: datetime
     """Turn the cart into an order and take the money, once for one key.
 
     The answer is 201 for an order that is paid or waits for its payer, 202 when the provider did
-    not say in time, 402 when it refused. Never call it in a transaction.
+    not say in time, 402 when it refused; and 202 with a ticket, and nothing kept under the key,
+    when a flash sale in the cart lets nobody more in now. Never call it in a transaction.
 
     Raises CartEmpty, NotForSale, ShippingNotAvailable, PriceChanged, QuoteExpired, OutOfStock,
-    CartAlreadyOrdered, PaymentProviderUnknown, PaymentTokenUnknown, PaymentUnavailable, OrderEnded
-    and what `shop.idempotency.claim` raises; cart, stock and orders are then as they were, but for
-    an order that ended in being cancelled.
+    PurchaseLimitExceeded, CartAlreadyOrdered, PaymentProviderUnknown, PaymentTokenUnknown,
+    PaymentUnavailable, OrderEnded and what `shop.idempotency.claim` raises; cart, stock and orders
+    are then as they were, but for an order that ended in being cancelled.
     """
     # Before the key is claimed, because the cart is emptied only after its answer is stored: so a
     # twin of this request finds the cart, or the answer, and never neither.
     cart = cart_or_none(wish.owner)
+    admission = _admission(wish=wish, cart=cart, scope=scope, now=now)
+    if admission.ticket is not None:
+        return CheckoutAnswer(ticket_answer(admission.ticket))
     try:
-        prepared = _prepare(wish=wish, cart=cart, scope=scope, now=now)
+        prepared = _admitted(admission, wish=wish, cart=cart, scope=scope, now=now)
     except IntegrityError as error:
         if cart is None or not _is_second_order_of_cart(error):
             raise
@@ -106,6 +132,42 @@ def checkout(*, wish: CheckoutWish, scope: Scope, request_id: str, now: datetime
     return _pay_and_settle(
         prepared.payment, prepared.known, scope=scope, request_id=request_id, now=now
     )
+
+
+def _admission(
+    *, wish: CheckoutWish, cart: CartSnapshot | None, scope: Scope, now: datetime
+) -> Admission:
+    """Ask the gates of the flash sales in the cart, before anything costs a query."""
+    if cart is None:
+        return Admission()
+    return enter_sales(
+        units={line.variant_id: line.quantity for line in cart.lines},
+        key=f"{scope.subject}\n{scope.route}\n{scope.key}",
+        holder=scope.subject,
+        tickets=wish.sale_tickets,
+        now=now,
+    )
+
+
+def _admitted(
+    admission: Admission,
+    *,
+    wish: CheckoutWish,
+    cart: CartSnapshot | None,
+    scope: Scope,
+    now: datetime,
+) -> _Prepared:
+    """Prepare, and then make room at the gate, whatever came of it."""
+    came_to_nothing = False
+    try:
+        return _prepare(wish=wish, cart=cart, scope=scope, now=now)
+    except IdempotencyInProgress:
+        raise  # somebody who was let in with this key may have an order by now
+    except Refusal as refusal:
+        came_to_nothing = refusal.kind in _LEAVES_NOTHING
+        raise
+    finally:
+        leave_sales(admission=admission, came_to_nothing=came_to_nothing)
 
 
 @retried
@@ -131,7 +193,9 @@ def _prepare(
     require_expected(offer, wish.expectation, now=now)
     # A look without a lock: who comes too late should not have to queue to hear it.
     refuse_short_lines(
-        lines=[StockLine(line.variant_id, line.quantity) for line in offer.cart.lines], now=now
+        lines=[StockLine(line.variant_id, line.quantity) for line in offer.cart.lines],
+        now=now,
+        buyer=wish.buyer,
     )
     placed = place_order(
         draft=_draft(wish, offer),

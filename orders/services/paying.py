@@ -12,7 +12,7 @@ import structlog
 from django.db import transaction
 from django.db.models import F
 
-from inventory.errors import OutOfStock, ReservationOver
+from inventory.errors import OutOfStock, PurchaseLimitExceeded, ReservationOver
 from inventory.services import commit_stock, release_stock, reserve_stock
 from orders.errors import PaymentNotFound
 from orders.models import Channel, Order, OrderEvent, Payment, Refund
@@ -20,7 +20,7 @@ from orders.providers import MANUAL, provider_of
 from orders.providers.base import Outcome, PaymentRequest, PaymentResult
 from orders.services.answers import checkout_answer
 from orders.services.drafts import OrderDraft, PlacedOrder
-from orders.services.placing import place_order, stock_lines
+from orders.services.placing import buyer_of, place_order, stock_lines
 from orders.services.states import move_order, move_payment
 from shop import idempotency
 from shop.idempotency import StoredAnswer
@@ -317,7 +317,7 @@ def _sell(order: Order, *, now: datetime) -> bool:
         # Past its end somebody else took it, or a part of it: have it again from what is there.
         # What is left of the hold goes last, as it is past its end too: the new one takes it over
         # where it needs to, and so all stock is locked at once, in its order.
-        again = f"{order.stock_reference}:again"
+        again = order.second_stock_reference
         try:
             reserve_stock(
                 lines=stock_lines(list(order.lines.all())),
@@ -325,8 +325,10 @@ def _sell(order: Order, *, now: datetime) -> bool:
                 expires_at=now,
                 now=now,
                 country=order.country,
+                buyer=buyer_of(order),
+                replaces=order.stock_reference,
             )
-        except OutOfStock:
+        except (OutOfStock, PurchaseLimitExceeded):
             return False
         commit_stock(reference=again, now=now)
         release_stock(reference=order.stock_reference, now=now)

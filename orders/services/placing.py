@@ -11,10 +11,10 @@ from typing import Protocol
 from django.db import transaction
 
 from inventory.services import StockLine, reserve_stock
-from orders.models import LineKind, Order, OrderEvent, OrderLine, Payment
+from orders.models import Channel, LineKind, Order, OrderEvent, OrderLine, Payment
 from orders.selectors.access import access_token, token_hash
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
-from shop.privacy import email_hash
+from shop.privacy import email_hash, keyed_digest
 
 # How long the request that placed an order has to pay for it before the sweeper takes over.
 HEAD_START = timedelta(seconds=30)
@@ -57,8 +57,8 @@ def place_order(
     same number of queries for any number of lines. With `is_swept` a sweeper pays and settles if
     nobody else has, half a minute after `now`.
 
-    Raises OutOfStock, and IntegrityError of `order_once_per_cart_version` for a cart version that
-    has an order already.
+    Raises OutOfStock, PurchaseLimitExceeded, and IntegrityError of `order_once_per_cart_version`
+    for a cart version that has an order already.
     """
     if draft.external_ref is not None and (earlier := _placed_before(draft.external_ref)):
         return earlier
@@ -86,8 +86,25 @@ def place_order(
             expires_at=expires_at,
             now=now,
             country=draft.country,
+            buyer=buyer_of(order),
         )
     return PlacedOrder(order=order, lines=lines, payment=payment, events=[placed], is_new=True)
+
+
+def buyer_of(order: Order) -> str:
+    """Return whom the order's units count for, as limits on buyers see it.
+
+    A customer and the guest of the same address are one. Nobody, for what was sold before the shop.
+    """
+    if order.channel == Channel.HISTORY:
+        return ""
+    return buyer_key(email_hash=order.email_hash, customer_id=order.customer_id)
+
+
+def buyer_key(*, email_hash: str, customer_id: int | None) -> str:
+    """Return what tells this buyer from others, and tells nothing else about them."""
+    who = email_hash or (f"customer:{customer_id}" if customer_id is not None else "")
+    return keyed_digest("orders.buyer", who.encode()) if who else ""
 
 
 def stock_lines(lines: Iterable[Sold]) -> list[StockLine]:

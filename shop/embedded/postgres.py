@@ -40,6 +40,9 @@ SETTINGS: Mapping[str, str] = {
     "max_wal_size": "4GB",
     "synchronous_commit": "on",
     "fsync": "on",
+    # Well under the lock_timeout of web processes: a deadlock is to be seen as one and tried again,
+    # and not to end as a lock that did not come.
+    "deadlock_timeout": "200ms",
     "timezone": "UTC",
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] %a ",

@@ -150,7 +150,7 @@ def scope_of(request: Request, key: str) -> Scope:
         ]
         for name, values in sorted(form, key=itemgetter(0)):
             for value in values:
-                content = b"".join(value.chunks()) if hasattr(value, "chunks") else value.encode()
+                content = _digest_of(value) if hasattr(value, "chunks") else value.encode()
                 parts += [name.encode(), content]
     else:
         parts.append(dumps(_sorted(request.data)))
@@ -160,6 +160,14 @@ def scope_of(request: Request, key: str) -> Scope:
         key=key,
         request_hash=keyed_digest("idempotency.request", b"\0".join(parts)),
     )
+
+
+def _digest_of(upload: Any) -> bytes:
+    """Return the digest of a file that need not fit into memory."""
+    digest = hashlib.sha256()
+    for chunk in upload.chunks():
+        digest.update(chunk)
+    return digest.digest()
 
 
 def _sorted(value: Any) -> Any:

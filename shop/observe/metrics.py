@@ -28,6 +28,7 @@ outbox_oldest_seconds = Gauge(
     "Age of the oldest message that waits to be relayed.",
     multiprocess_mode="livemax",
 )
+jobs = Counter("shop_jobs_ended_total", "Jobs that ended.", ["kind", "state"])
 idempotent_replays = Counter(
     "shop_idempotent_replays_total", "Answers given again for a known Idempotency-Key."
 )
@@ -38,5 +39,18 @@ reconciliation_findings = Gauge(
     "shop_reconciliation_findings",
     "Places where the books disagreed at the last reconciliation.",
     ["kind"],
+    multiprocess_mode="mostrecent",
+)
+flash_sale_gate = Counter(
+    "shop_flash_sale_gate_total",
+    "What the gates of flash sales said: admitted, waiting, refused, or open for want of Valkey.",
+    ["outcome"],
+)
+flash_sale_units_granted = Counter(
+    "shop_flash_sale_units_granted_total", "Units of flash sales that the database has promised."
+)
+flash_sale_waiting = Gauge(
+    "shop_flash_sale_waiting",
+    "Tickets in line at the gate that was asked last.",
     multiprocess_mode="mostrecent",
 )

@@ -9,8 +9,9 @@ import pytest
 
 from tests.e2e.client import Shopper, problem
 from tests.e2e.conftest import ShopRun
+from tests.races.figures import figure, reported
 
-ROUNDS = int(os.environ.get("LAST_UNIT_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("LAST_UNIT_ROUNDS") or figure(full=200, small=5))
 BUYERS = 50
 SKU = "MUG-STONE-MOSS"  # not the one that the other journeys buy
 
@@ -44,7 +45,10 @@ def test_the_last_unit_is_sold_once(shop_run: ShopRun) -> None:
     for buyer in buyers:
         assert buyer.add(variant_id).status_code == 200
 
-    with ThreadPoolExecutor(BUYERS) as pool:
+    with (
+        ThreadPoolExecutor(BUYERS) as pool,
+        reported("A2 last unit over HTTP", rounds=ROUNDS, buyers=BUYERS) as seen,
+    ):
         for _ in range(ROUNDS):
             _set_on_hand(clerk, 1)
             gate = Barrier(BUYERS)
@@ -64,5 +68,6 @@ def test_the_last_unit_is_sold_once(shop_run: ShopRun) -> None:
             # Those who were refused still have their carts as they were: they try again.
             _set_on_hand(clerk, 1)
             assert buyers[answers.index(201)].add(variant_id).status_code == 200
+        seen["winners"] = statuses[201]
 
     assert statuses == {201: ROUNDS, 409: ROUNDS * (BUYERS - 1)}

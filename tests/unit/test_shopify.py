@@ -11,7 +11,9 @@ import pytest
 from inventory.errors import UnreadableFile
 from inventory.services.imports.parsed import ParsedProduct
 from inventory.services.imports.report import RowError
-from inventory.services.imports.shopify import ShopifyFile, open_shopify_csv, slug_of
+from inventory.services.imports.shopify import ShopifyFile, slug_of
+from inventory.services.imports.table import ProductTable
+from inventory.services.imports.table import opened as opened_table
 
 OLD_HEADING = (
     "Handle,Title,Body (HTML),Vendor,Product Category,Type,Tags,Published,Option1 Name,"
@@ -56,8 +58,8 @@ def written(rows: list[Row], *, columns: list[str] = OLD, ending: str = "\r\n") 
 
 
 @contextmanager
-def opened(content: bytes, currency: str = "GBP") -> Iterator[ShopifyFile]:
-    with open_shopify_csv(io.BytesIO(content), currency=currency) as file:
+def opened(content: bytes, currency: str = "GBP") -> Iterator[ProductTable]:
+    with opened_table(ShopifyFile, io.BytesIO(content), currency=currency) as file:
         yield file
 
 
@@ -250,7 +252,7 @@ def test_a_heading_alone_is_an_empty_file() -> None:
 def test_the_source_stays_open() -> None:
     source = io.BytesIO(written([row()]))
 
-    with open_shopify_csv(source, currency="GBP") as file:
+    with opened_table(ShopifyFile, source, currency="GBP") as file:
         list(file.products())
 
     assert not source.closed

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from os import cpu_count
 
 from django.db import transaction
@@ -15,15 +15,23 @@ from catalog.services import (
     ensure_category,
     upsert_products,
 )
-from inventory.models import Stock, StockMovement
+from inventory.models import FlashSale, Stock, StockMovement
 from inventory.selectors import default_warehouse
 from inventory.services.adjustments import Adjustment, StockTerms, adjust_many, set_stock_terms
 from inventory.services.availability import record_availability
 from inventory.services.demo.catalogue import DemoPicture, DemoProduct, DemoVariant, demo_products
 from inventory.services.demo.pictures import draw_picture
+from inventory.services.flash_sales import FlashSaleDraft, create_flash_sale
 from inventory.services.receipts import ReceiptLine, receive_stock
 
 CAUSE = "demo"  # of the receipt by which a shop shows that its demo was loaded to the end
+
+# Some days ahead, so that a newcomer finds one to look at and no order of theirs runs into it.
+_SALE_IN = timedelta(days=7)
+_SALE_LASTS = timedelta(days=1)
+_SALE = "oat-mugs"
+_SALE_SKU = "MUG-STONE-OAT"
+_SALE_UNITS = 50
 
 _PRODUCTS_AT_ONCE = 50
 _MOST_ARTISTS = 4
@@ -72,6 +80,7 @@ def load_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult:
             reason="Opening stock of the demo",
             now=now,
         )
+        _plan_sale(variant_ids, now=now)
         record_availability(variant_ids=variant_ids.values(), now=now)
     return result
 
@@ -121,6 +130,24 @@ def reset_demo(*, now: datetime, progress: Progress | None = None) -> DemoResult
         set_stock_terms(terms=terms, warehouse=warehouse.code, now=now)
         record_availability(variant_ids=variant_ids.values(), now=now)
     return result
+
+
+def _plan_sale(variant_ids: Mapping[str, int], *, now: datetime) -> None:
+    if _SALE_SKU not in variant_ids or FlashSale.objects.filter(slug=_SALE).exists():
+        return
+    starts_at = (now + _SALE_IN).replace(minute=0, second=0, microsecond=0)
+    create_flash_sale(
+        draft=FlashSaleDraft(
+            variant_id=variant_ids[_SALE_SKU],
+            slug=_SALE,
+            name="Fifty mugs in oat",
+            starts_at=starts_at,
+            ends_at=starts_at + _SALE_LASTS,
+            units=_SALE_UNITS,
+            limit_per_customer=2,
+        ),
+        now=now,
+    )
 
 
 def _missing_units(variant: DemoVariant, level: Stock | None) -> int:

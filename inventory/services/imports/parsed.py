@@ -3,10 +3,10 @@
 Every format reads its rows into these, so that the use case knows no format.
 """
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from datetime import datetime
+from typing import Protocol
 
 from inventory.services.imports.report import RowError
 
@@ -22,19 +22,27 @@ class ParsedVariant:
     compare_at_minor: int | None
     barcode: str
     weight_grams: int
-    is_taxable: bool
+    is_taxable: bool | None  # None leaves the tax class as it is
     requires_shipping: bool
     opening_units: int
-    is_sold_beyond_stock: bool
+    is_sold_beyond_stock: bool | None  # None leaves the limit as it is
     image_url: str
+    # What Shopify's columns cannot say.
+    prices: Mapping[str, tuple[int, int | None]] | None = None  # in place of the one above
+    tax_class: str | None = None
+    backorder_limit: int | None = None  # units
+    is_active: bool = True
+    image_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedImage:
-    """A picture by its address."""
+    """A picture by its address, or a file that the product has already by its name."""
 
     url: str
     alt: str
+    file: str = ""
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +74,10 @@ class ParsedProduct:
     option_names: tuple[str, ...] = ()
     variants: tuple[ParsedVariant, ...] = ()
     images: tuple[ParsedImage, ...] = ()
+    category_slug: str = ""
+    published_at: datetime | None = None
+    attributes: Mapping[str, object] | None = None
+    may_have_no_variants: bool = False
 
 
 class ParsedFile(Protocol):
@@ -79,17 +91,8 @@ class ParsedFile(Protocol):
     def gives_sku(self, sku: str) -> bool:
         """Tell whether some row of the file carries this SKU itself."""
 
+    def foresee(self, skus: Collection[str]) -> None:
+        """Hear which SKUs `gives_sku` will be asked for."""
+
     def column(self, name: str) -> str:
         """Return how the file spells the column that the importer calls `name`."""
-
-
-class ProductFormat(Protocol):
-    """How files of one format are opened.
-
-    Raises UnreadableFile for a file that is not of the format at all. Columns: at least "sku",
-    "handle" and "price" can be asked for by `ParsedFile.column`.
-    """
-
-    def __call__(
-        self, source: BinaryIO, *, currency: str
-    ) -> AbstractContextManager[ParsedFile]: ...

@@ -6,7 +6,7 @@ be handed the same one, so a file is read once into a private temporary database
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -69,6 +69,9 @@ class Scratch:
         """Return the line that first gave this SKU, if any did."""
         found = self._database.execute("SELECT line FROM skus WHERE sku = ?", (sku,)).fetchone()
         return None if found is None else int(found[0])
+
+    def foresee(self, skus: Collection[str]) -> None:
+        """Do nothing: each look costs next to nothing here."""
 
     def close(self) -> None:
         self._database.close()

@@ -44,6 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--hold", type=_positive, default=4, help="seconds a hold lasts")
         parser.add_argument("--via", choices=["http", "services"], default="http")
         parser.add_argument("--url", help="a shop that runs on this database (default: an own one)")
+        parser.add_argument("--flash", action="store_true", help="in a flash sale, one a buyer")
         parser.add_argument("--kill", action="store_true", help="SIGKILL web workers in between")
         parser.add_argument(
             "--without-guard",
@@ -80,6 +81,7 @@ class Command(BaseCommand):
             hold_seconds=options["hold"],
             waverers=options["units"] // 5 if waverers is None else waverers,
             allows_busy=options["kill"],
+            in_flash_sale=options["flash"],
         )
         done = []
         with _till(options) as (till, master), self._progress(options) as progress:
@@ -129,7 +131,7 @@ class Command(BaseCommand):
             return
         width = None if self.stdout.isatty() else 170
         console = Console(file=self.stdout, width=width)  # type: ignore[arg-type]
-        console.print(_table(rounds, kills=options["kill"]))
+        console.print(_table(rounds, kills=options["kill"], is_flash=options["flash"]))
         for breach in found[:_SHOWN_BREACHES]:
             self.stdout.write(f"BREACH {breach}")
         if len(found) > _SHOWN_BREACHES:
@@ -180,6 +182,8 @@ def _refuse_what_does_not_fit(options: dict[str, Any]) -> None:
         raise CommandError("--without-guard runs on servers of its own: leave out --url.")
     if options["kill"] and (options["url"] or options["via"] == "services"):
         raise CommandError("--kill needs the server that this command starts: no --url, via http.")
+    if options["flash"] and options["without_guard"]:
+        raise CommandError("--without-guard shows one thing at a time: leave out --flash.")
     if options["kill"] and options["without_guard"]:
         raise CommandError("--without-guard shows one thing at a time: leave out --kill.")
 
@@ -197,11 +201,12 @@ def _till(options: dict[str, Any]) -> Iterator[tuple[Till, int | None]]:
             yield HttpTill(url), master
 
 
-def _table(rounds: list[Round], *, kills: bool) -> Table:
+def _table(rounds: list[Round], *, kills: bool, is_flash: bool) -> Table:
     table = Table(title="No oversell", caption=_CAPTION)
     names = ["round", "sold", "refused", "other", "left", "ledger", "wavered"]
     names += ["sale", "refusal", "orders/s"]
     names += ["kills", "lost", "503", "slowest recovery s"] if kills else []
+    names += ["waited"] if is_flash else []
     for name in [*names, "exact"]:
         table.add_column(name, justify="right")
     for one in rounds:
@@ -219,6 +224,7 @@ def _table(rounds: list[Round], *, kills: bool) -> Table:
         ]
         if kills:
             cells += [str(one.kills), str(one.lost), str(one.busy), f"{one.recovery_max:.1f}"]
+        cells += [str(one.waited)] if is_flash else []
         table.add_row(*cells, "yes" if one.is_exact else "NO")
     return table
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import Sum
 
-from inventory.models import Reservation, Stock, StockMovement
+from inventory.models import FlashSale, Reservation, Stock, StockMovement
 from inventory.selectors import drifted_stock
 from orders.management.proof.goods import Goods
 from orders.management.proof.people import Buyer, Intent
@@ -95,6 +95,10 @@ def _of_units(goods: Goods, buyers: Sequence[Buyer]) -> list[str]:
         )
     if counted.on_hand != goods.units - counted.sold:
         found.append(f"on hand {counted.on_hand}, but {goods.units - counted.sold} are not sold")
+    if goods.sale_slug:
+        sale = FlashSale.objects.get(slug=goods.sale_slug)
+        if sale.taken != counted.sold:
+            found.append(f"the sale gave {sale.taken} units, and {counted.sold} are sold")
     if counted.reserved != 0:
         found.append(f"{counted.reserved} units are promised, and nobody waits for them")
     if (counted.ledger_on_hand, counted.ledger_reserved) != (counted.on_hand, counted.reserved):

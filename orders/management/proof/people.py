@@ -81,6 +81,7 @@ class Buyer:
     email: str
     key: str = field(default_factory=lambda: f"proof-{uuid.uuid4().hex}")
     cart_token: str = ""
+    sale_ticket: str = ""  # of a flash sale that made the buyer wait
     reply: Reply | None = None  # the last answer to the checkout
     seconds: float = 0.0  # that the last answer took
     recovery_seconds: float = 0.0  # from the first lost request to an answer
@@ -124,6 +125,10 @@ class Buyer:
                 _pause(0.2)
                 continue
             self.seconds = time.monotonic() - asked
+            if ticket := reply.body.get("ticket"):
+                self.sale_ticket = str(ticket["id"])
+                _pause(min(reply.retry_after or 0.5, 0.5))
+                continue
             if reply.status == 503 and reply.retry_after is not None:
                 self.busy += 1
             elif reply.code not in _COME_BACK:
@@ -171,6 +176,8 @@ class HttpTill:
             "payment": {"provider": "sandbox", "token": buyer.intent.token},
         }
         headers = {"X-Cart-Token": buyer.cart_token, "Idempotency-Key": buyer.key}
+        if buyer.sale_ticket:
+            headers["X-Sale-Ticket"] = buyer.sale_ticket
         return self._post("/checkout", body, headers)
 
     def cancel(self, number: str, access_token: str) -> Reply:
@@ -226,13 +233,21 @@ class ServicesTill:
             provider="sandbox",
             token=buyer.intent.token,
             expectation=Expectation(total=None, quote_token=None),
+            sale_tickets=(buyer.sale_ticket,) if buyer.sale_ticket else (),
         )
-        scope = Scope(subject="proof", route="checkout", key=buyer.key, request_hash="")
+        scope = Scope(
+            subject=f"proof:{buyer.email}", route="checkout", key=buyer.key, request_hash=""
+        )
         try:
             given = checkout(wish=wish, scope=scope, request_id="", now=timezone.now())
         except (Refusal, OperationalError, InterfaceError) as error:
             return _refused(error)
-        return Reply(given.answer.status, _members(given.answer.body))
+        retry_after = given.answer.headers.get("Retry-After")
+        return Reply(
+            given.answer.status,
+            _members(given.answer.body),
+            retry_after=float(retry_after) if retry_after else None,
+        )
 
     def cancel(self, number: str, access_token: str) -> Reply:
         try:

@@ -37,6 +37,7 @@ class Terms:
     hold_seconds: int
     waverers: int  # come besides the buyers: they cancel, walk away, or have a bad card
     allows_busy: bool  # 503 with Retry-After is an answer: workers are being killed
+    in_flash_sale: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Round:
     ledger: int
     lost: int  # connections that broke before an answer came
     busy: int  # answers 503 with Retry-After
+    waited: int  # buyers who stood in line for a flash sale
     kills: int
     sale_p50: float
     sale_p95: float
@@ -88,7 +90,7 @@ def run_round(
 ) -> Round:
     """Sell `units` to too many buyers, and compare the books. Never raises for a breach."""
     since = timezone.now() - timedelta(seconds=1)
-    goods = make_goods(units=terms.units, now=timezone.now())
+    goods = make_goods(units=terms.units, now=timezone.now(), in_flash_sale=terms.in_flash_sale)
     people = _people(terms, seed=seed)
     try:
         _at_once(people, lambda buyer: _fill_cart(till, goods, buyer), terms.concurrency)
@@ -285,6 +287,7 @@ def _result(
         ledger=counted.ledger_on_hand,
         lost=sum(buyer.lost for buyer in people),
         busy=busy,
+        waited=sum(bool(buyer.sale_ticket) for buyer in people),
         kills=kills,
         sale_p50=_percentile(sales, 50),
         sale_p95=_percentile(sales, 95),

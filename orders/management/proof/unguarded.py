@@ -6,7 +6,7 @@ must be local or test, and SHOP_HOME one that is thrown away.
 
 from django.db import connection
 
-from inventory.services import counters, stock
+from inventory.services import counters, statements
 from orders.management.proof.control import require_throwaway
 
 _LOCK_CLAUSE = "FOR NO KEY UPDATE OF s"
@@ -21,7 +21,7 @@ def take_out() -> None:
     and workers must not share a connection.
     """
     require_throwaway()
-    stock._LOOK_AND_LOCK = stock._LOOK_AND_LOCK.replace(_LOCK_CLAUSE, "").replace(
+    statements.LOOK_AND_LOCK = statements.LOOK_AND_LOCK.replace(_LOCK_CLAUSE, "").replace(
         "FROM inventory_stock s JOIN",
         f"FROM ({_LOOK_SLOWLY} WHERE s.variant_id = ANY(%(variants)s::bigint[])) s JOIN",
     )

@@ -29,6 +29,8 @@ from shop.redis import cache_client, carts, limiter
 
 OLDEST_PYTHON = (3, 11)
 OLDEST_POSTGRES = 150_000
+# Half the time that a web process waits for a lock.
+LATEST_DEADLOCK_MS = 500
 LEAST_FREE_BYTES = 1024**3
 MOST_OUTBOX_MESSAGES = 10_000
 
@@ -120,9 +122,10 @@ def _database() -> Iterator[Finding]:
             cursor.execute(
                 "SELECT current_setting('server_version_num')::int, current_setting('fsync'),"
                 " current_setting('synchronous_commit'), current_setting('max_connections')::int,"
-                " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
+                " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),"
+                " (SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout')"
             )
-            version, fsync, commit, most, used = cursor.fetchone()
+            version, fsync, commit, most, used, deadlock_ms = cursor.fetchone()
     except DatabaseError as error:
         yield Finding("database", "problem", _first_line(error))
         return
@@ -141,6 +144,17 @@ def _database() -> Iterator[Finding]:
     )
     yield Finding(
         "connections", "ok" if used < most * 0.8 else "warning", f"{used} of {most} in use"
+    )
+    is_soon = deadlock_ms <= LATEST_DEADLOCK_MS
+    yield Finding(
+        "deadlocks",
+        "ok" if is_soon else "warning",
+        f"deadlock_timeout={deadlock_ms} ms: "
+        + (
+            "they are noticed in time to be tried again"
+            if is_soon
+            else f"locks time out first, and clients are told 503; set {LATEST_DEADLOCK_MS} or less"
+        ),
     )
     yield _migrations()
     yield _outbox()

@@ -12,7 +12,6 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from inventory import store
 from inventory.models import Stock
 from inventory.selectors import available_units, shown_levels
 from inventory.services import (
@@ -29,6 +28,7 @@ from inventory.services import (
     reserve_stock,
     set_stock_terms,
 )
+from inventory.store import units
 from inventory.tasks import record_availability as task
 from shop.models import OutboxMessage
 from shop.redis import cache_client
@@ -251,7 +251,7 @@ class TestHint:
         stock = make.stock(on_hand=5)
         nobody = redis.Redis(port=1, socket_connect_timeout=0.2, retry=Retry(NoBackoff(), 0))
 
-        with mock.patch.object(store, "cache_client", return_value=nobody):
+        with mock.patch.object(units, "cache_client", return_value=nobody):
             assert available_units([stock.variant_id]) == {stock.variant_id: 5}
             with django_capture_on_commit_callbacks(execute=True):
                 reserve(stock, 2)

@@ -28,13 +28,9 @@ from inventory.services import (
     reserve_stock,
     set_stock_terms,
 )
+from inventory.services.imports.importer import OPENING_CAUSE, UNLIMITED_BACKORDERS
 from inventory.services.imports.report import ImportReport, Outcome, RowResult
-from inventory.services.product_import import (
-    FORMATS,
-    OPENING_CAUSE,
-    UNLIMITED_BACKORDERS,
-    import_products,
-)
+from inventory.services.product_import import FORMATS, import_products
 from shop.errors import Refusal
 from shop.models import OutboxMessage
 from tests.make.inventory import make_warehouse
@@ -332,7 +328,7 @@ def test_a_rule_of_the_catalogue_refuses_one_product_and_no_other(
             raise Refusal("Cups are not sold here.")
         return upsert_products(drafts=drafts, now=now)
 
-    monkeypatch.setattr("inventory.services.product_import.upsert_products", strict)
+    monkeypatch.setattr("inventory.services.imports.importer.upsert_products", strict)
 
     _, watcher = run(
         [row(), row(Handle="cup", Title="Cup"), row(Handle="jug", Title="Jug")],
@@ -598,6 +594,7 @@ def test_an_import_that_is_killed_can_be_run_again(monkeypatch: pytest.MonkeyPat
         for number in range(60)
     ]
     batches = Counter[str]()
+    monkeypatch.setattr("inventory.services.imports.importer._BATCH_PRODUCTS", 50)
 
     def killed_in_the_second_batch(**options: Any) -> Any:
         batches["seen"] += 1
@@ -607,7 +604,7 @@ def test_an_import_that_is_killed_can_be_run_again(monkeypatch: pytest.MonkeyPat
 
     with monkeypatch.context() as patched:
         patched.setattr(
-            "inventory.services.product_import.receive_stock", killed_in_the_second_batch
+            "inventory.services.imports.importer.receive_stock", killed_in_the_second_batch
         )
         with pytest.raises(KeyboardInterrupt):
             run(content)

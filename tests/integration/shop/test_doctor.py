@@ -40,6 +40,13 @@ def test_a_database_that_may_lose_orders_is_a_problem() -> None:
     assert "synchronous_commit=off: a crash can lose paid orders" in detail
 
 
+def test_deadlocks_are_looked_for_before_locks_time_out() -> None:
+    state, detail = examined()["deadlocks"]
+
+    assert state == "ok"
+    assert "deadlock_timeout=200 ms" in detail
+
+
 def test_a_broker_that_is_away_is_a_problem(settings: Settings) -> None:
     port = free_port()
     settings.CELERY_BROKER_URL = f"amqp://guest:guest@127.0.0.1:{port}//"

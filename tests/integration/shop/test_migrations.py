@@ -8,7 +8,7 @@ from shop.embedded.home import PROJECT
 OURS = ["shop", "accounts", "catalog", "inventory", "cart", "orders"]
 
 
-# Not inside a transaction: indexes that are built beside the shop cannot be asked for in one.
+# Outside of a transaction, as an index that is built beside writers is written out there alone.
 @pytest.mark.django_db(transaction=True)
 def test_each_can_run_while_the_release_before_it_serves() -> None:
     linter = MigrationLinter(str(PROJECT), include_apps=OURS, no_cache=True, quiet=["ok", "ignore"])

@@ -110,6 +110,7 @@ class Reservation(models.Model):
 
     HELD until it is COMMITTED (the units left) or RELEASED (the promise ended). A committed one
     that waits for units which are not there yet (a back-order) is OWED until they come in.
+    `buyer` and `sale` say whom and which flash sale its units count for, unless it is RELEASED.
     """
 
     class State(models.TextChoices):
@@ -126,9 +127,47 @@ class Reservation(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.HELD)
     expires_at = models.DateTimeField(help_text="Until when a held one is kept.")
     created_at = models.DateTimeField()
+    buyer = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Tells buyers apart, for limits; means nothing else. Empty: nobody is counted.",
+    )
+    sale = models.ForeignKey(
+        "inventory.FlashSale",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="reservations",
+        db_index=False,
+        help_text="The flash sale whose units these are.",
+    )
 
     class Meta:
         indexes = [
+            models.Index(
+                fields=["buyer", "stock"],
+                name="reservation_by_buyer",
+                condition=~Q(buyer="") & ~Q(state="RELEASED"),
+            ),
+            models.Index(
+                fields=["sale", "created_at"],
+                name="reservation_by_sale",
+                condition=Q(sale__isnull=False) & ~Q(state="RELEASED"),
+            ),
+            # What is past its end, asked by each look at the stock and in each reserve of a sale:
+            # without these, all open holds of a hot variant are read.
+            models.Index(
+                fields=["stock", "expires_at"],
+                name="reservation_held_by_stock",
+                condition=Q(state="HELD"),
+            ),
+            models.Index(
+                fields=["sale", "expires_at"],
+                name="reservation_held_by_sale",
+                condition=Q(sale__isnull=False, state="HELD"),
+            ),
             models.Index(
                 fields=["stock"],
                 name="reservation_open_by_stock",

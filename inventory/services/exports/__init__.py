@@ -1,0 +1,1 @@
+"""The catalogue with its stock, written as files."""

@@ -1,0 +1,29 @@
+"""Links to results: good for some minutes, and for the owner alone."""
+
+from django.core.signing import BadSignature, TimestampSigner
+from rest_framework.request import Request
+from rest_framework.reverse import reverse
+
+from shop.jobs.errors import ResultLinkExpired
+from shop.jobs.models import Job
+
+GOOD_FOR_SECONDS = 15 * 60
+_signer = TimestampSigner(salt="shop.jobs.result")
+
+
+def result_address(job: Job, *, request: Request) -> str:
+    """Return where the owner can fetch the result in the next 15 minutes."""
+    token = _signer.sign(_subject(job)).rpartition(f"{_subject(job)}:")[2]
+    return f"{reverse('job-result', args=[job.public_id], request=request)}?token={token}"
+
+
+def require_fresh(job: Job, *, token: str) -> None:
+    """Raise ResultLinkExpired unless the token was made for this job, its owner, and lately."""
+    try:
+        _signer.unsign(f"{_subject(job)}:{token}", max_age=GOOD_FOR_SECONDS)
+    except BadSignature:
+        raise ResultLinkExpired("Ask for the job again: its `result.url` is new.") from None
+
+
+def _subject(job: Job) -> str:
+    return f"{job.public_id}/{job.owner_id}"
