@@ -18,8 +18,9 @@ from shop.http.conditional import etag_of
 # second of its commit.
 PAGE_SECONDS = 0.8
 
-_products = AsideCache(name="product", version="1")
+_products = AsideCache(name="product", version="2")
 _cards = AsideCache(name="variant", version="1")
+_moves = AsideCache(name="moved", version="1")
 # Short-lived: counts in it move with every product that comes or goes.
 _tree = AsideCache(name="categories", version="1", ttl_seconds=60)
 _TREE = "tree"
@@ -156,6 +157,16 @@ def kept_products(refs: Iterable[str], *, currency: str, now: datetime) -> dict[
         if kept is None or content is not None:
             found[ref] = content
     return found
+
+
+def cached_move(ref: str, load: Callable[[], bytes | None]) -> bytes | None:
+    """Return the slug that who asks for `ref` is sent on to; that there is none is kept as well."""
+    return _moves.get(ref, load)
+
+
+def forget_moves(refs: Iterable[str]) -> None:
+    """Drop where who asks for these is sent on to."""
+    _moves.invalidate(list(refs))
 
 
 def forget_products(refs: Iterable[str | int]) -> None:
