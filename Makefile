@@ -89,7 +89,7 @@ soak: $(VENV)/.dev ## The state machine for hours, into docs/operations/soak.md 
 timing: $(VENV)/.dev ## Does the time of log-in, registration or reset tell who is known? (EACH=1000)
 	@$(BIN)/python -m tests.load.timing --each $(EACH)
 
-bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
+bench: $(VENV)/.dev ## Each path against its limit, to docs/operations/benchmarks.md
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md
 
 books: $(VENV)/.dev ## Time the reconciliations of 100,000 orders (ARGS="--orders 1000")

@@ -71,6 +71,12 @@ def empty_cart(*, message_id: str, payload: dict[str, int]) -> None:
     services.empty_cart_of(order_id=payload["order_id"])
 
 
+@shared_task(name="orders.count_sales", soft_time_limit=1500, time_limit=1600)
+def count_sales() -> int | None:
+    """Tell the catalogue what sells. Every hour by beat; one at a time, at least once."""
+    return services.count_sales(now=timezone.now())
+
+
 @shared_task(name="orders.run_history_import")
 def run_history_import(*, job_id: int, turn: int) -> None:
     """Carry the replay of another system's invoices on for some seconds. At least once a turn."""

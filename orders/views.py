@@ -15,12 +15,17 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 from rest_framework import exceptions, status
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.parsers import FormParser
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.permissions import SignedIn, signed_in_user, user_or_none
 from cart.services import CartOwner
+from catalog.errors import ProductNotFound
+from catalog.selectors import product_by_ref, shown_reviews
+from catalog.services import ReviewDraft
 from orders import selectors, services
 from orders.models import Order
 from orders.permissions import count_lookup, may_change_all, may_see_all
@@ -34,17 +39,22 @@ from orders.serializers import (
     OrderListQuery,
     OrderPageResponse,
     OrderResponse,
+    PostedReviewResponse,
     PreviewRequest,
     PreviewResponse,
+    ReviewPageResponse,
+    ReviewRequest,
+    ReviewResponse,
     SandboxOutcomeRequest,
     SandboxPaymentResponse,
 )
 from orders.services import CheckoutWish, Expectation, Postal
 from shop.errors import Refusal
-from shop.http.conditional import etag_for_version, require_match
-from shop.http.json import JsonParser
+from shop.http.conditional import etag_for_version, public_answer, require_match
+from shop.http.json import JsonParser, dumps
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
+from shop.http.serializers import ListQuery
 from shop.http.views import (
     ApiView,
     answer_of,
@@ -71,6 +81,9 @@ ORDER_TOKEN_PARAMETER = OpenApiParameter(
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
     description="A guest's token for the order, from its checkout or from a mailed link.",
+)
+REF_PARAMETER = OpenApiParameter(
+    "ref", OpenApiTypes.STR, OpenApiParameter.PATH, description="The product's id or slug."
 )
 IF_MATCH_PARAMETER = OpenApiParameter(
     "If-Match",
@@ -405,3 +418,51 @@ def _readable(request: Request, number: str, *, sees_all: bool) -> Order:
 
 def _shown(order: Order) -> Response:
     return Response(selectors.document_of(order), headers={"ETag": etag_for_version(order.version)})
+
+
+class ReviewsView(ApiView):
+    """What buyers say of a product; here, because orders know who bought it."""
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return super().get_authenticators() if self._is_post() else []
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [SignedIn() if self._is_post() else Public()]
+
+    def _is_post(self) -> bool:
+        return getattr(self.request, "method", "") == "POST"
+
+    @extend_schema(
+        operation_id="products_reviews",
+        tags=["Catalogue"],
+        summary="What buyers say of a product, the latest first",
+        parameters=[REF_PARAMETER, ListQuery],
+        responses={200: ReviewPageResponse},
+    )
+    def get(self, request: Request, ref: str) -> HttpResponse:
+        ListQuery.parse_query(request)
+        product = product_by_ref(ref, now=timezone.now())
+        if product is None:
+            raise ProductNotFound("There is no such product.")
+        page = paginate(shown_reviews(product.pk), request=request, order=("-id",))
+        rows = list(ReviewResponse(page.rows, many=True).data)
+        return public_answer(request, dumps(page.answer(rows)))
+
+    @extend_schema(
+        operation_id="products_reviews_create",
+        tags=["Catalogue"],
+        summary="Review what you bought",
+        parameters=[REF_PARAMETER],
+        request=ReviewRequest,
+        responses={201: PostedReviewResponse},
+    )
+    def post(self, request: Request, ref: str) -> Response:
+        body = ReviewRequest.parse(request)
+        review = services.post_review(
+            customer=signed_in_user(request),
+            product_ref=ref,
+            draft=ReviewDraft(**body),
+            now=timezone.now(),
+        )
+        shown = PostedReviewResponse(review).data
+        return Response({**shown, "status": "pending"}, status=status.HTTP_201_CREATED)

@@ -128,13 +128,15 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "csp.middleware.CSPMiddleware",  # outside of the admin's, which loosens it for itself
+    "shop.http.csp_middleware.PolicyMiddleware",  # outside of the admin's, which loosens it
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # What counts for every answer is above this line, what only pages and writes need below it.
+    "shop.http.at_hand.AnswerAtHandMiddleware",
     # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
     "shop.http.admin_middleware.AdminSessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "shop.http.admin_middleware.AdminAuthenticationMiddleware",
     "shop.http.admin_middleware.AdminMessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "shop.urls"
@@ -293,9 +295,12 @@ CELERY_TASK_ROUTES = {
     "inventory.send_*": {"queue": "default"},
     # Seconds at a time: nothing that a shopper waits for should stand behind one.
     "*.reconcile*": {"queue": "default"},
+    "orders.count_sales": {"queue": "bulk"},
     "orders.*": {"queue": "critical"},
     "inventory.*": {"queue": "critical"},
     "shop.*": {"queue": "default"},
+    "catalog.relist_type": {"queue": "bulk"},
+    "catalog.render_*": {"queue": "bulk"},
     "catalog.*": {"queue": "default"},
     "accounts.*": {"queue": "default"},
 }
@@ -335,6 +340,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orders.reconcile_payments",
         "schedule": 300.0,
         "options": {"expires": 240},
+    },
+    "catalog.render_waiting": {
+        "task": "catalog.render_waiting",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "orders.count_sales": {
+        "task": "orders.count_sales",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
     },
     "catalog.refresh_due": {
         "task": "catalog.refresh_due",
@@ -492,6 +507,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "OutcomeEnum": ["succeed", "fail"],
         "StockRowOutcomeEnum": ["updated", "unchanged", "failed"],
+        "ProductStatusEnum": ["draft", "active", "archived"],
+        "CollectionKindEnum": ["hand", "rule"],
+        "ReviewStatusEnum": ["pending", "approved", "rejected"],
+        "RowOutcomeEnum": ["created", "updated", "unchanged", "failed"],
         "StateEnum": ["in_stock", "low_stock", "out_of_stock", "backorder"],
         "JobStateEnum": "shop.jobs.serializers.JOB_STATES",
         "ImportFormatEnum": "shop.jobs.serializers.IMPORT_FORMATS",

@@ -25,6 +25,7 @@ from django.core.cache import caches  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
 
 from cart.selectors import forget_rules  # noqa: E402
+from catalog.selectors import forget_pages  # noqa: E402
 from inventory.selectors import forget_sale_board  # noqa: E402
 from shop.http.rate_limit.attempts import forget_local_attempts  # noqa: E402
 from shop.http.rate_limit.limiter import forget_local_counts  # noqa: E402
@@ -49,6 +50,7 @@ def _empty_redis() -> Iterator[None]:
     for client in _redis:
         client.flushdb()
     forget_rules()
+    forget_pages()
     forget_sale_board()
     forget_local_counts()
     forget_local_attempts()

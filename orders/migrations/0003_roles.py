@@ -16,7 +16,15 @@ def _all(app_label: str, actions: str, *models: str) -> list[str]:
 _EDIT = "view add change delete"
 
 _SEE_CATALOGUE = _all(
-    "catalog", "view", "category", "price", "product", "productimage", "productoption", "variant"
+    "catalog",
+    "view",
+    "category",
+    "collection",
+    "price",
+    "product",
+    "productimage",
+    "productoption",
+    "variant",
 )
 _SEE_ORDERS = _all(
     "orders",
@@ -44,6 +52,7 @@ SUPPORT = [
     *_SEE_CATALOGUE,
     *_SEE_ORDERS,
     "orders.change_order",
+    *_all("catalog", "view change", "review"),
     *_SEE_STOCK,
     *_all("cart", "view", "shippingmethod", "shippingrate", "shippingzone"),
 ]
@@ -68,11 +77,15 @@ CATALOGUE = [
     *_all(
         "catalog",
         _EDIT,
+        "attributedefinition",
         "category",
+        "collection",
         "price",
         "product",
         "productimage",
         "productoption",
+        "producttype",
+        "review",
         "variant",
     ),
     *_all("catalog", "view", "pricehistory", "productlisting"),
@@ -116,8 +129,8 @@ class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0001_initial"),
         ("auth", "0012_alter_user_first_name_max_length"),
-        ("cart", "0002_first_rules"),
-        ("catalog", "0001_initial"),
+        ("cart", "0003_rules_version"),
+        ("catalog", "0006_indexes"),
         ("contenttypes", "0002_remove_content_type_name"),
         ("inventory", "0010_limits_by_buyer_and_sale"),
         ("orders", "0002_authorized_until"),

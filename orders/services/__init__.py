@@ -20,6 +20,7 @@ from orders.services.checking_out import (
     empty_cart_of,
     remember_answer,
 )
+from orders.services.counting import count_sales
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
 from orders.services.mails import (
     request_order_link,
@@ -44,6 +45,7 @@ from orders.services.reconciling import (
     repair_books,
 )
 from orders.services.resuming import resume_checkouts
+from orders.services.reviewing import post_review
 from orders.services.sandbox import complete_sandbox_payment, sandbox_payment
 from orders.services.sweeping import Sweep, expire_holds, expire_order, sweep_payments
 
@@ -67,6 +69,7 @@ __all__ = [
     "cancel_order",
     "checkout",
     "complete_sandbox_payment",
+    "count_sales",
     "empty_cart_of",
     "execute_refund",
     "expire_holds",
@@ -76,6 +79,7 @@ __all__ = [
     "new_number",
     "pay",
     "place_order",
+    "post_review",
     "preview",
     "receive_return",
     "reconcile_orders",

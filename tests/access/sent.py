@@ -203,3 +203,57 @@ def warehouse(world: World, who: str) -> dict[str, Any]:
 
 def warehouse_change(world: World, who: str) -> dict[str, Any]:
     return {"name": "Fourth"}
+
+
+def product(world: World, who: str) -> dict[str, Any]:
+    return {"title": "Made by the matrix"}
+
+
+def products(world: World, who: str) -> dict[str, Any]:
+    return {"products": [{"slug": "by-the-matrix", "title": "Made by the matrix"}]}
+
+
+def variant(world: World, who: str) -> dict[str, Any]:
+    # Another value for the options that the product has.
+    return {"sku": "BY-THE-MATRIX", "options": {"Size": "XL"}}
+
+
+def barcode(world: World, who: str) -> dict[str, Any]:
+    return {"barcode": "4006381333931"}
+
+
+def picture(world: World, who: str) -> dict[str, Any]:
+    return {"url": "https://cdn.example.com/picture.jpg"}
+
+
+def picture_order(world: World, who: str) -> dict[str, Any]:
+    return {"image_ids": [world.image(who)["image_id"]]}
+
+
+def picture_text(world: World, who: str) -> dict[str, Any]:
+    return {"alt": "A picture"}
+
+
+def related(world: World, who: str) -> dict[str, Any]:
+    return {"product_ids": []}
+
+
+def category(world: World, who: str) -> dict[str, Any]:
+    return {"name": "Made by the matrix"}
+
+
+def collection(world: World, who: str) -> dict[str, Any]:
+    return {"title": "Made by the matrix"}
+
+
+def prices(world: World, who: str) -> dict[str, Any]:
+    return {"prices": [{"sku": world.sku(), "price": {"amount": "12.00", "currency": "GBP"}}]}
+
+
+def review(world: World, who: str) -> dict[str, Any]:
+    world.order(who)  # who has not bought it may not
+    return {"rating": 5, "title": "Good", "body": "It is."}
+
+
+def approval(world: World, who: str) -> dict[str, Any]:
+    return {"status": "approved"}

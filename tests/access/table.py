@@ -35,6 +35,64 @@ TABLE: dict[str, Entry] = {
     "GET products": public(),
     "GET products/<ref:ref>": public(of=World.product),
     "GET products/<ref:ref>/related": public(of=World.product),
+    "POST categories": staff("catalog.add_category", body=sent.category, ok=201),
+    "PATCH categories/<ref:slug>": staff(
+        "catalog.change_category", of=World.category, body=sent.category
+    ),
+    "DELETE categories/<ref:slug>": staff("catalog.delete_category", of=World.category, ok=204),
+    "GET collections": public(),
+    "POST collections": staff("catalog.add_collection", body=sent.collection, ok=201),
+    "GET collections/<ref:slug>": public(of=World.collection),
+    "PATCH collections/<ref:slug>": staff(
+        "catalog.change_collection", of=World.collection, body=sent.collection
+    ),
+    "DELETE collections/<ref:slug>": staff(
+        "catalog.delete_collection", of=World.collection, ok=204
+    ),
+    "GET staff/collections/<ref:slug>": staff("catalog.view_collection", of=World.collection),
+    "POST products": staff("catalog.add_product", body=sent.product, ok=201),
+    "POST products/bulk": staff(
+        "catalog.add_product", "catalog.change_product", body=sent.products
+    ),
+    "PATCH products/<ref:ref>": staff(
+        "catalog.change_product", of=World.product, body=sent.product
+    ),
+    "DELETE products/<ref:ref>": staff("catalog.delete_product", of=World.product),
+    "PUT products/<ref:ref>/related": staff(
+        "catalog.change_product", of=World.product, body=sent.related
+    ),
+    "POST products/<ref:ref>/variants": staff(
+        "catalog.add_variant", of=World.product, body=sent.variant, ok=201
+    ),
+    "POST products/<ref:ref>/images": staff(
+        "catalog.add_productimage", of=World.product, body=sent.picture, ok=201
+    ),
+    "PUT products/<ref:ref>/images": staff(
+        "catalog.change_productimage", of=World.product, body=sent.picture_order
+    ),
+    "PATCH products/<ref:ref>/images/<int:image_id>": staff(
+        "catalog.change_productimage", of=World.image, body=sent.picture_text
+    ),
+    "DELETE products/<ref:ref>/images/<int:image_id>": staff(
+        "catalog.delete_productimage", of=World.image, ok=204
+    ),
+    "GET variants/<int:variant_id>": staff("catalog.view_variant", of=World.line),
+    "PATCH variants/<int:variant_id>": staff(
+        "catalog.change_variant", of=World.line, body=sent.barcode
+    ),
+    "DELETE variants/<int:variant_id>": staff("catalog.delete_variant", of=World.line),
+    "GET variants/<int:variant_id>/price-history": staff("catalog.view_variant", of=World.line),
+    "POST prices": staff("catalog.change_price", body=sent.prices),
+    "DELETE prices/<int:price_id>": staff("catalog.delete_price", of=World.price, ok=204),
+    "GET products/<str:ref>/reviews": public(of=World.product),
+    "POST products/<str:ref>/reviews": signed_in(of=World.product, body=sent.review, ok=201),
+    "GET reviews": staff("catalog.view_review"),
+    "PATCH reviews/<int:review_id>": staff(
+        "catalog.change_review", of=World.review, body=sent.approval
+    ),
+    "DELETE reviews/<int:review_id>": staff("catalog.delete_review", of=World.review, ok=204),
+    "GET staff/products": staff("catalog.view_product"),
+    "GET staff/products/<ref:ref>": staff("catalog.view_product", of=World.product),
     "GET cart": public(headers=World.cart),
     "DELETE cart": public(headers=World.cart, ok=204),
     "POST cart/items": public(headers=World.cart, body=sent.item),

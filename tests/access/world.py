@@ -12,9 +12,11 @@ from accounts.models import User
 from accounts.services import SessionTokens
 from accounts.services.links import Purpose, link_token
 from cart.services import CartOwner, add_item
-from catalog.models import Variant
+from catalog.models import Price, Variant
+from catalog.services import ReviewDraft
 from inventory.models import Stock
 from inventory.services import SkuLine, dispatch_transfer, issue_ticket
+from orders.services import post_review
 from tests.make import accounts as make
 from tests.make import cart as make_cart
 from tests.make import catalog as make_catalog
@@ -98,6 +100,40 @@ class World:
 
     def category(self, who: str) -> Names:
         return {"slug": self._once("category", "", lambda: make_catalog.category("Access").slug)}
+
+    def collection(self, who: str) -> Names:
+        made = {"title": "Access", "is_published": True}
+        told = self._once("collection", "", lambda: self._by_staff("collections", made))
+        return {"slug": told["slug"]}
+
+    def image(self, who: str) -> Names:
+        def made() -> int:
+            picture = {"url": "https://cdn.example.com/access.jpg"}
+            path = f"products/{self.product(who)['ref']}/images"
+            return int(self._by_staff(path, picture)["images"][0]["id"])
+
+        return {**self.product(who), "image_id": self._once("image", "", made)}
+
+    def price(self, who: str) -> Names:
+        return {"price_id": Price.objects.filter(variant=self.variant()).latest("pk").pk}
+
+    def review(self, who: str) -> Names:
+        def made() -> int:
+            self.order("reviewer")
+            draft = ReviewDraft(rating=4, title="Fine", body="It does.")
+            return post_review(
+                customer=self.user("reviewer"),
+                product_ref=self.product(who)["ref"],
+                draft=draft,
+                now=timezone.now(),
+            ).pk
+
+        return {"review_id": self._once("review", "", made)}
+
+    def _by_staff(self, path: str, body: dict[str, Any]) -> Any:
+        answer = self.client(BOSS).post(f"/api/v1/{path}", body, format="json")
+        assert answer.status_code == 201, answer.content
+        return answer.json()
 
     def transfer(self, who: str) -> Names:
         def made() -> int:
