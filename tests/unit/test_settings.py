@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
+from django.conf import settings
 
 from shop.local_secrets import local_secrets
 
@@ -151,3 +153,24 @@ def test_nothing_is_assumed_to_be_local() -> None:
 
     assert started.returncode != 0
     assert "must be set" in started.stderr
+
+
+def test_nothing_that_is_stored_or_sent_can_be_made_to_run() -> None:
+    # pickle would run what it reads: whoever can write to a broker or cache would own the shop.
+    assert settings.CELERY_ACCEPT_CONTENT == ["json"]
+    assert settings.CELERY_TASK_SERIALIZER == "json"
+    assert settings.CELERY_RESULT_BACKEND is None
+    assert settings.SESSION_SERIALIZER.endswith("JSONSerializer")
+    for cache in settings.CACHES.values():
+        assert cache["OPTIONS"]["SERIALIZER"].endswith("JSONSerializer")
+    apps = ("shop", "accounts", "catalog", "inventory", "cart", "orders")
+    unsafe = re.compile(
+        r"^\s*(?:import|from) (?:pickle|marshal|shelve|dill)\b|yaml\.load\(|\beval\(|\bexec\(",
+        re.MULTILINE,
+    )
+    assert [
+        str(path.relative_to(ROOT))
+        for app in apps
+        for path in (ROOT / app).rglob("*.py")
+        if unsafe.search(path.read_text(encoding="utf-8"))
+    ] == []
