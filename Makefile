@@ -22,7 +22,7 @@ PARTS ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gates lint format types imports migrations openapi fuzz last-unit \
-        crash races soak bench books load demo replay shell lock clean
+        crash races soak timing bench books load demo replay shell lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -70,7 +70,8 @@ def to_britain(world: World, who: str) -> dict[str, Any]:
 
 
 def checkout(world: World, who: str) -> dict[str, Any]:
-    return make_orders.body(**({} if who == NOBODY else {"email": None}))
+    changes: dict[str, Any] = {} if who == NOBODY else {"email": None}
+    return make_orders.body(**changes)
 
 
 def preview(world: World, who: str) -> dict[str, Any]:

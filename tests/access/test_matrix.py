@@ -1,5 +1,6 @@
 """Every route × everybody × own and others' things: who comes in, and what a refusal leaves."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -212,7 +213,7 @@ def _named_when_others(user: User, address_id: int) -> Address:
     return address_of(user, address_id)
 
 
-BREAKS = {
+BREAKS: dict[str, tuple[str, AbstractContextManager[object], str]] = {
     "a door left open": (
         "GET inventory/stock",
         mock.patch.object(StockView, "permission_classes", (Public,)),

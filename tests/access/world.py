@@ -17,6 +17,7 @@ from catalog.services import ReviewDraft
 from inventory.models import Stock
 from inventory.services import SkuLine, dispatch_transfer, issue_ticket
 from orders.services import post_review
+from shop.jobs.kinds import EXPORTS
 from tests.make import accounts as make
 from tests.make import cart as make_cart
 from tests.make import catalog as make_catalog
@@ -206,7 +207,7 @@ class World:
     def _export(self, who: str, *, is_done: bool) -> Any:
         def made() -> Any:
             self.variant()
-            kind = make_jobs.EXPORTS["native_csv"]
+            kind = EXPORTS["native_csv"]
             job = make_jobs.job(kind, owner_id=self.user(who).pk, filters={})
             return make_jobs.carried_through(job) if is_done else job
 

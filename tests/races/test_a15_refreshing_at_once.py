@@ -9,6 +9,7 @@ from unittest import mock
 import pytest
 from django.utils import timezone
 
+from accounts.errors import TokenReused
 from accounts.models import RefreshToken
 from accounts.services import SessionTokens, refresh_session, sessions
 from shop.models import OutboxMessage
@@ -33,7 +34,7 @@ def refreshed_together(crew: Crew, token: str, size: int) -> tuple[str, list[str
     outcomes = crew.race([partial(refresh_session, refresh=token, now=timezone.now())] * size)
     found = troubles(outcomes)
     given = {outcome.refresh for outcome in outcomes if isinstance(outcome, SessionTokens)}
-    thrown_out = sum(isinstance(outcome, sessions.TokenReused) for outcome in outcomes)
+    thrown_out = sum(isinstance(outcome, TokenReused) for outcome in outcomes)
     if thrown_out:
         found.append(f"{thrown_out} honest ones thrown out")
     if len(given) > 1:

@@ -1,5 +1,6 @@
 """The roles that the shop ships: what each may do, and that they come with the tables."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def _model(name: str) -> str:
     return f"{app_label}.{codename.partition('_')[2]}"
 
 
-def _actions(names: list[str] | tuple[str, ...], model: str) -> str:
+def _actions(names: Sequence[str], model: str) -> str:
     order = ("view", "add", "change", "delete")
     found = {name.partition(".")[2].partition("_")[0] for name in names if _model(name) == model}
     return " ".join(action for action in order if action in found)
