@@ -101,10 +101,15 @@ def public_keys() -> list[dict[str, str]]:
     A key that will sign only with the next release is among them, so that whoever keeps a copy
     knows it by then.
     """
+    backends = _backends()
     return [
-        {**_public_jwk(public_key_of(pem)), "kid": kid, "use": "sig", "alg": backend.algorithm}
+        {
+            **_public_jwk(public_key_of(pem)),
+            "kid": kid,
+            "use": "sig",
+            "alg": backends[kid].algorithm,
+        }
         for kid, pem in settings.SHOP_JWT_KEYS.items()
-        if (backend := _backends()[kid])
     ]
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from django.apps.registry import Apps
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations import RunPython
 
@@ -37,21 +38,22 @@ def fill(
 
     Raises LookupError for a permission of a model that `apps` does not know.
     """
-    groups = apps.get_model("auth", "Group").objects
+    database = schema_editor.connection.alias if schema_editor else DEFAULT_DB_ALIAS
+    groups = apps.get_model("auth", "Group").objects.using(database)
     for role, names in roles.items():
         group, is_new = groups.get_or_create(name=role)
         if is_new or not only_new:
-            group.permissions.add(*[_permission(apps, name) for name in names])
+            group.permissions.add(*[_permission(apps, name, database) for name in names])
 
 
-def _permission(apps: Apps, name: str) -> Any:
+def _permission(apps: Apps, name: str, database: str) -> Any:
     app_label, _, codename = name.partition(".")
     action, _, model = codename.partition("_")
     title = apps.get_model(app_label, model)._meta.verbose_name_raw
-    kind, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
-        app_label=app_label, model=model
-    )
-    permission, _ = apps.get_model("auth", "Permission").objects.get_or_create(
+    kinds = apps.get_model("contenttypes", "ContentType").objects.using(database)
+    kind, _ = kinds.get_or_create(app_label=app_label, model=model)
+    permissions = apps.get_model("auth", "Permission").objects.using(database)
+    permission, _ = permissions.get_or_create(
         content_type=kind, codename=codename, defaults={"name": f"Can {action} {title}"}
     )
     return permission
