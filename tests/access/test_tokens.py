@@ -1,9 +1,12 @@
 """Forged, spent and outlived tokens, over HTTP: 401 at twenty routes, and nothing is changed."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
+from unittest import mock
 
+import jwt
 import pytest
 from django.db import transaction
 from django.utils import timezone
@@ -14,7 +17,7 @@ from accounts import services
 from accounts.models import User
 from accounts.selectors import SESSION_MEMORY_SECONDS, forget_all_sessions
 from accounts.services import SessionTokens
-from accounts.services.access_tokens import read_access_token
+from accounts.services.access_tokens import SigningBackend, read_access_token
 from accounts.services.links import Purpose, link_token
 from tests.access.fingerprint import fingerprint
 from tests.access.routes import path_of
@@ -117,6 +120,19 @@ def test_no_forged_token_opens_one_or_changes_anything(doors: Doors) -> None:
     assert len(tokens.FORGED) > 40
     assert opened == {}
     assert fingerprint() == before
+
+
+@pytest.mark.parametrize("name", ["another key, our kid", "expired a minute ago"])
+def test_a_check_that_is_left_out_is_noticed(doors: Doors, name: str) -> None:
+    forged = tokens.FORGED[name](whose_token(doors))
+
+    def unchecked(backend: SigningBackend, token: str) -> dict[str, Any]:
+        said: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+        # So that only the check is missing, and not the time that follows from it.
+        return {**said, "exp": max(said["exp"], int(time.time()) + 60)}
+
+    with mock.patch.object(SigningBackend, "decode", unchecked):
+        assert len(doors.opened_by(f"Bearer {forged}")) == 20
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,7 @@ def main() -> int:
             apart, p = abs(medians[0] - medians[1]), rank_test(*taken)
             is_even = apart < CLOSE_SECONDS or p > TELLING_P
             failed |= not is_even
+            OUT.print(f"{name}: {apart * 1000:.2f} ms apart, p = {p:.3f}")  # it takes minutes
             table.add_row(
                 name,
                 f"{medians[0] * 1000:.2f} ms",
