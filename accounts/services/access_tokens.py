@@ -119,9 +119,7 @@ def _public_jwk(public: PublicKey) -> dict[str, str]:
     else:
         made = ECAlgorithm.to_jwk(public, as_dict=True)
     # What the set says of use is said once, by us.
-    return {
-        name: value for name, value in made.items() if name in ("kty", "n", "e", "crv", "x", "y")
-    }
+    return {name: value for name, value in made.items() if name in _OF_A_PUBLIC_KEY}
 
 
 def _claims(claims: Mapping[str, Any]) -> AccessClaims:
