@@ -127,7 +127,9 @@ def published_topics() -> dict[str, Path]:
     found = {}
     for path, tree in sources("services"):
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("publish"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+                ("publish", "publish_many")
+            ):
                 told = [word.value for word in node.keywords if word.arg == "topic"] + node.args
                 for word in ast.walk(told[0]):  # "a" if … else "b" names both
                     if isinstance(word, ast.Constant) and isinstance(word.value, str):
