@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -18,8 +18,11 @@ from rest_framework import exceptions, status
 from rest_framework.parsers import FormParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
-from accounts.permissions import SignedIn, signed_in_user, user_or_none
+from accounts.errors import WrongPassword
+from accounts.models import User
+from accounts.permissions import Attempts, SignedIn, signed_in_user, user_or_none
 from cart.services import CartOwner
 from orders import selectors, services
 from orders.models import Order
@@ -29,6 +32,7 @@ from orders.serializers import (
     CheckoutRequest,
     CheckoutResponse,
     CheckoutTicketResponse,
+    ErasureResponse,
     LookupRequest,
     LookupResponse,
     OrderListQuery,
@@ -36,6 +40,7 @@ from orders.serializers import (
     OrderResponse,
     PreviewRequest,
     PreviewResponse,
+    ProofRequest,
     SandboxOutcomeRequest,
     SandboxPaymentResponse,
 )
@@ -55,7 +60,10 @@ from shop.http.views import (
     scope_of,
 )
 from shop.idempotency import IdempotencyInProgress, IdempotencyKeyReused, Scope
+from shop.jobs.serializers import JobStartedResponse
 from shop.problems import request_id_of
+
+T = TypeVar("T")
 
 _LONGEST_TICKETS = 500  # characters: some five tickets
 _ORDER_TOKEN = re.compile(r"[A-Za-z0-9_:=-]{1,300}")
@@ -308,6 +316,79 @@ class LookupView(ApiView):
         services.request_order_link(number=body["number"], email=body["email"])
         return Response(
             {"detail": "If that is the buyer's address, a link is on its way there."},
+            status=status.HTTP_202_ACCEPTED,
+        )
+
+
+class _ProvenView(ApiView):
+    """Something that only the owner of an account may do, who says the password once more."""
+
+    permission_classes = (SignedIn,)
+
+    def proven(self, request: Request, act: Callable[[User, str], T]) -> T:
+        user = signed_in_user(request)
+        body = ProofRequest.parse(request)
+        # The same budget as changing the password: it is the same guess.
+        attempts = Attempts(request, subject="change_password", account=user.email)
+        attempts.require_one_left()
+        try:
+            return act(user, body["password"])
+        except WrongPassword:
+            attempts.count_failure()
+            raise
+
+
+class PersonalExportView(_ProvenView):
+    @extend_schema(
+        operation_id="me_export",
+        tags=["me"],
+        summary="Have everything about oneself written into a file",
+        description=(
+            "A job makes one JSON document. Once it has succeeded, its `result.url` is good for"
+            " five minutes, for whoever asked for it; ask for the job again for a new one. The file"
+            " is deleted after two days."
+        ),
+        request=ProofRequest,
+        responses={202: JobStartedResponse},
+    )
+    def post(self, request: Request) -> Response:
+        job = self.proven(
+            request,
+            lambda user, password: services.request_personal_export(
+                user=user, password=password, now=timezone.now()
+            ),
+        )
+        url = reverse("job", args=[job.public_id], request=request)
+        return Response(
+            {"job": {"id": job.public_id, "url": url}},
+            status=status.HTTP_202_ACCEPTED,
+            headers={"Location": url},
+        )
+
+
+class ErasureView(_ProvenView):
+    @extend_schema(
+        operation_id="me_erase",
+        tags=["me"],
+        summary="Have oneself forgotten",
+        description=(
+            "The account is closed at once and for good; its address may be registered anew. What"
+            " hangs on it follows within minutes: addresses, carts and subscriptions are deleted,"
+            " orders keep their goods and amounts and name nobody. What the law has us keep of"
+            " invoices is kept apart until its day."
+        ),
+        request=ProofRequest,
+        responses={202: ErasureResponse},
+    )
+    def post(self, request: Request) -> Response:
+        self.proven(
+            request,
+            lambda user, password: services.request_erasure(
+                user=user, password=password, now=timezone.now()
+            ),
+        )
+        return Response(
+            {"detail": "The account is closed. What is left of you here goes within minutes."},
             status=status.HTTP_202_ACCEPTED,
         )
 

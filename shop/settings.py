@@ -50,6 +50,13 @@ def _secret(name: str) -> str:
 SECRET_KEY = _secret("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 SHOP_EMAIL_HASH_KEY = _secret("SHOP_EMAIL_HASH_KEY")
+# The newest writes, all are read: see "Change the key of e-mail hashes" in the runbook.
+SHOP_EMAIL_HASH_KEYS: list[str] = [
+    SHOP_EMAIL_HASH_KEY,
+    *env.list("SHOP_EMAIL_HASH_KEY_FALLBACKS", default=[]),
+]
+# What contents are compared by: apart, so that it stays when the key of addresses changes.
+SHOP_DIGEST_KEY = env.str("SHOP_DIGEST_KEY", default="") or SHOP_EMAIL_HASH_KEYS[-1]
 # Private keys that access tokens are signed with and public keys they are checked with, PEM by
 # `kid`; `SHOP_JWT_SIGNING_KID` names the one that signs.
 SHOP_JWT_SIGNING_KID = env.str(
@@ -130,6 +137,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",  # outside of the admin's, which loosens it for itself
     # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
     "shop.http.admin_middleware.AdminSessionMiddleware",
+    "shop.http.admin_middleware.AdminCardNumbersMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "shop.http.admin_middleware.AdminAuthenticationMiddleware",
     "shop.http.admin_middleware.AdminMessageMiddleware",
@@ -340,6 +348,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "orders.sweep_erasures": {
+        "task": "orders.sweep_erasures",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "orders.purge_retained_invoice_data": {
+        "task": "orders.purge_retained_invoice_data",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "shop.sweep_jobs": {"task": "shop.sweep_jobs", "schedule": 30.0, "options": {"expires": 30}},
     "shop.prune": {"task": "shop.prune", "schedule": 3600.0, "options": {"expires": 3600}},
 }
@@ -384,6 +402,8 @@ FILE_UPLOAD_PERMISSIONS = 0o644
 SHOP_MAX_BODY_BYTES = 1024 * 1024  # JSON; uploads have the next one
 SHOP_MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 SHOP_JOB_KEEP_DAYS = env.int("SHOP_JOB_KEEP_DAYS", default=14)  # ended jobs, with their files
+# What invoices say is kept so long after the year of the sale, also when its buyer is erased.
+SHOP_INVOICE_KEEP_YEARS = env.int("SHOP_INVOICE_KEEP_YEARS", default=10)
 
 # Accounts --------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -575,8 +595,10 @@ if IS_PRODUCTION:
         _wrong.append("DEBUG must be off")
     if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
         _wrong.append("SECRET_KEY must be long and random (50 characters or more)")
-    if len(SHOP_EMAIL_HASH_KEY) < 32:
-        _wrong.append("SHOP_EMAIL_HASH_KEY must have 32 characters or more")
+    if min(map(len, (*SHOP_EMAIL_HASH_KEYS, SHOP_DIGEST_KEY))) < 32:
+        _wrong.append(
+            "SHOP_EMAIL_HASH_KEY, its fallbacks and SHOP_DIGEST_KEY must have 32 characters or more"
+        )
     if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
         _wrong.append("ALLOWED_HOSTS must name this shop's hosts, without *")
     if not SHOP_PUBLIC_URL.startswith("https://"):

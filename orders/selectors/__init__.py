@@ -7,7 +7,13 @@ from orders.selectors.documents import (
     payment_answer,
     preview_document,
 )
-from orders.selectors.questions import all_orders, document_of, narrowed, orders_of
+from orders.selectors.questions import (
+    all_orders,
+    document_of,
+    erased_people,
+    narrowed,
+    orders_of,
+)
 from orders.selectors.reconciliation import (
     ORDER_CHECKS,
     PAYMENT_CHECKS,
@@ -28,6 +34,7 @@ __all__ = [
     "access_token",
     "all_orders",
     "document_of",
+    "erased_people",
     "link_token",
     "narrowed",
     "order_document",

@@ -8,7 +8,7 @@ from cart.services import Quote
 from catalog.selectors import VariantCard
 from orders.models import Order, OrderEvent, OrderLine, Payment, Refund, Return
 from shop.money import Money
-from shop.privacy import last4, mask_email
+from shop.privacy import mask_email, postal_document
 
 MoneyDocument = dict[str, str]
 
@@ -272,11 +272,7 @@ def _payment(payment: Payment) -> dict[str, object]:
 
 
 def _address(address: dict[str, str] | None) -> dict[str, object] | None:
-    if address is None:
-        return None
-    shown: dict[str, object] = {key: text for key, text in address.items() if key != "phone"}
-    shown["phone_last4"] = last4(address.get("phone", "")) or None
-    return shown
+    return None if address is None else postal_document(address)
 
 
 def _money(amount_minor: int, currency: str) -> MoneyDocument:

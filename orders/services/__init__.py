@@ -21,6 +21,13 @@ from orders.services.checking_out import (
     remember_answer,
 )
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
+from orders.services.erasing import (
+    carry_out_erasure,
+    purge_retained_invoice_data,
+    reapply_erasures,
+    request_erasure,
+    sweep_erasures,
+)
 from orders.services.mails import (
     request_order_link,
     send_cancellation,
@@ -35,6 +42,7 @@ from orders.services.paying import (
     request_of,
     settle_payment,
 )
+from orders.services.personal_export import request_personal_export
 from orders.services.placing import new_number, place_order
 from orders.services.quoting import Expectation, Offer, Preview, preview
 from orders.services.reconciling import (
@@ -43,6 +51,7 @@ from orders.services.reconciling import (
     reconcile_payments,
     repair_books,
 )
+from orders.services.rehashing import rehash_emails
 from orders.services.sandbox import complete_sandbox_payment, sandbox_payment
 from orders.services.sweeping import Sweep, expire_holds, expire_order, sweep_payments
 
@@ -64,6 +73,7 @@ __all__ = [
     "Sweep",
     "answer_stored",
     "cancel_order",
+    "carry_out_erasure",
     "checkout",
     "complete_sandbox_payment",
     "empty_cart_of",
@@ -76,22 +86,28 @@ __all__ = [
     "pay",
     "place_order",
     "preview",
+    "purge_retained_invoice_data",
+    "reapply_erasures",
     "receive_return",
     "reconcile_orders",
     "reconcile_payments",
     "record_sale",
     "refund_order",
     "refundable_minor",
+    "rehash_emails",
     "remember_answer",
     "repair_books",
+    "request_erasure",
     "request_of",
     "request_order_link",
+    "request_personal_export",
     "sandbox_payment",
     "send_cancellation",
     "send_confirmation",
     "send_order_link",
     "settle_payment",
     "settle_refund",
+    "sweep_erasures",
     "sweep_payments",
     "void_payment",
 ]
