@@ -26,7 +26,7 @@ from accounts.permissions import Attempts, SignedIn, signed_in_user, user_or_non
 from cart.services import CartOwner
 from orders import selectors, services
 from orders.models import Order
-from orders.permissions import count_lookup, may_change_all, may_see_all
+from orders.permissions import count_lookup, may_change_all, may_see_all, may_see_personal
 from orders.serializers import (
     CancelRequest,
     CheckoutRequest,
@@ -61,6 +61,7 @@ from shop.http.views import (
 )
 from shop.idempotency import IdempotencyInProgress, IdempotencyKeyReused, Scope
 from shop.jobs.serializers import JobStartedResponse
+from shop.privacy.looking import note_look
 from shop.problems import request_id_of
 
 T = TypeVar("T")
@@ -241,13 +242,16 @@ class OrderView(ApiView):
         operation_id="orders_show",
         tags=["orders"],
         summary="Show an order",
-        description="To its owner, to whoever has its token, and to staff; 404 to anybody else.",
+        description=(
+            "To its owner, to whoever has its token, and to staff; 404 to anybody else. Staff see"
+            " addresses masked, or with `shop.view_personal_data` in full and noted."
+        ),
         parameters=[NUMBER_PARAMETER, ORDER_TOKEN_PARAMETER, ETAG_IN_ANSWER],
         responses={200: OrderResponse},
     )
     def get(self, request: Request, number: str) -> Response:
         order = _readable(request, number, sees_all=may_see_all(request))
-        return _shown(order)
+        return _shown(request, order)
 
 
 class CancelView(_StepwiseView):
@@ -296,7 +300,7 @@ class CancelView(_StepwiseView):
             now=timezone.now(),
             actor_id=user.pk if user else None,
         )
-        return _shown(cancelled)
+        return _shown(request, cancelled)
 
 
 class LookupView(ApiView):
@@ -463,15 +467,37 @@ def _expectation(body: dict[str, Any]) -> Expectation:
 
 
 def _readable(request: Request, number: str, *, sees_all: bool) -> Order:
-    token = request.headers.get("X-Order-Token", "")
     return selectors.readable_order(
         number=number,
         user=user_or_none(request),
-        token=token if _ORDER_TOKEN.fullmatch(token) else "",
+        token=_order_token(request),
         sees_all=sees_all,
         now=timezone.now(),
     )
 
 
-def _shown(order: Order) -> Response:
-    return Response(selectors.document_of(order), headers={"ETag": etag_for_version(order.version)})
+def _shown(request: Request, order: Order) -> Response:
+    """Show the order: its addresses to the buyer, and to staff who may see them, which is noted."""
+    now = timezone.now()
+    user = user_or_none(request)
+    is_buyer = selectors.is_buyer(order=order, user=user, token=_order_token(request), now=now)
+    sees_addresses = is_buyer or may_see_personal(request)
+    if sees_addresses and not is_buyer and user is not None:
+        note_look(
+            actor_id=user.pk,
+            table=Order._meta.label,
+            row=str(order.pk),
+            fields=("shipping_address", "billing_address"),
+            reason="Read over the API",
+            request_id=request_id_of(request._request),
+            now=now,
+        )
+    return Response(
+        selectors.document_of(order, is_masked=not sees_addresses),
+        headers={"ETag": etag_for_version(order.version)},
+    )
+
+
+def _order_token(request: Request) -> str:
+    token = request.headers.get("X-Order-Token", "")
+    return token if _ORDER_TOKEN.fullmatch(token) else ""

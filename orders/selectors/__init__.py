@@ -1,6 +1,6 @@
 """Questions about orders: no writes, no locks."""
 
-from orders.selectors.access import access_token, link_token, readable_order
+from orders.selectors.access import access_token, is_buyer, link_token, readable_order
 from orders.selectors.documents import (
     order_document,
     order_row,
@@ -35,6 +35,7 @@ __all__ = [
     "all_orders",
     "document_of",
     "erased_people",
+    "is_buyer",
     "link_token",
     "narrowed",
     "order_document",

@@ -85,6 +85,7 @@ def order_document(
     events: Sequence[OrderEvent],
     refunds: Sequence[Refund] = (),
     returns: Sequence[Return] = (),
+    is_masked: bool = False,
 ) -> dict[str, object]:
     """Return the order as its detail shows it. Asks the database nothing.
 
@@ -109,8 +110,8 @@ def order_document(
             if order.shipping_method
             else None
         ),
-        "shipping_address": _address(order.shipping_address),
-        "billing_address": _address(order.billing_address),
+        "shipping_address": _address(order.shipping_address, is_masked=is_masked),
+        "billing_address": _address(order.billing_address, is_masked=is_masked),
         "line_count": len(lines),
         "lines": [line_document(line, currency) for line in lines],
         "totals": {
@@ -271,8 +272,8 @@ def _payment(payment: Payment) -> dict[str, object]:
     }
 
 
-def _address(address: dict[str, str] | None) -> dict[str, object] | None:
-    return None if address is None else postal_document(address)
+def _address(address: dict[str, str] | None, *, is_masked: bool) -> dict[str, object] | None:
+    return None if address is None else postal_document(address, is_masked=is_masked)
 
 
 def _money(amount_minor: int, currency: str) -> MoneyDocument:

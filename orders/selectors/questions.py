@@ -44,10 +44,14 @@ def narrowed(
     return orders
 
 
-def document_of(order: Order) -> dict[str, object]:
-    """Return the order as its detail shows it, in six queries at most."""
+def document_of(order: Order, *, is_masked: bool = False) -> dict[str, object]:
+    """Return the order as its detail shows it, in six queries at most.
+
+    With `is_masked` its addresses say no more than city, region and country.
+    """
     return order_document(
         order,
+        is_masked=is_masked,
         lines=list(order.lines.order_by("position")),
         payments=list(order.payments.order_by("created_at", "pk")),
         events=list(order.events.order_by("id")),

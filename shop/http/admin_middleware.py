@@ -13,7 +13,8 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from shop.privacy.cards import refuse_card_numbers
+from shop.privacy.cards import CardNumberNotAccepted, refuse_card_numbers
+from shop.problems import as_http
 
 ADMIN_PATH = "/admin/"
 _SESSION_KEY = re.compile(r"[a-z0-9]{32}")
@@ -54,7 +55,10 @@ class AdminCardNumbersMiddleware:
         if request.path_info.startswith(ADMIN_PATH) and request.method == "POST":
             for name, values in request.POST.lists():
                 # A form in a row of forms: `variants-0-barcode`.
-                refuse_card_numbers({name.rpartition("-")[2]: values})
+                try:
+                    refuse_card_numbers({name.rpartition("-")[2]: values})
+                except CardNumberNotAccepted as refusal:
+                    return as_http(refusal, request)
         return self.get_response(request)
 
 

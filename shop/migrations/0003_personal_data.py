@@ -2,6 +2,20 @@
 
 from django.db import migrations, models
 
+# Who looked at what is never rewritten, whoever asks.
+SEAL = """
+CREATE FUNCTION shop_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER pii_access_never_changes BEFORE UPDATE OR DELETE ON shop_piiaccess
+    FOR EACH ROW EXECUTE FUNCTION shop_refuse_change();
+"""
+UNSEAL = """
+DROP TRIGGER IF EXISTS pii_access_never_changes ON shop_piiaccess;
+DROP FUNCTION IF EXISTS shop_refuse_change();
+"""
+
 
 class Migration(migrations.Migration):
 
@@ -30,4 +44,5 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['-seen_at', '-id'], name='pii_access_newest'), models.Index(fields=['table', 'row'], name='pii_access_by_row'), models.Index(fields=['actor_id', '-seen_at'], name='pii_access_by_actor')],
             },
         ),
+        migrations.RunSQL(SEAL, UNSEAL),
     ]

@@ -131,8 +131,9 @@ class PiiAccessAdmin(ModelAdmin):
     """Who looked at what, when and why. Nobody edits it."""
 
     list_display = ("seen_at", "actor_id", "table", "row", "reason", "request_id")
-    list_filter = ("table", "seen_at")
-    search_fields = ("=row", "=request_id", "=actor_id")
+    list_filter = ("seen_at",)
+    search_fields = ("=table", "=row", "=request_id", "=actor_id")
+    search_help_text = "A whole table (orders.Order), row, request id or account."
     ordering = ("-seen_at", "-id")
     show_full_result_count = False
 

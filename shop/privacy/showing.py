@@ -51,8 +51,15 @@ def mask(value: Any, data_class: DataClass) -> str:
     return "***"
 
 
-def postal_document(address: Mapping[str, str]) -> dict[str, object]:
-    """Return a postal address as its owner sees it: of the telephone number, four digits."""
-    shown: dict[str, object] = {name: text for name, text in address.items() if name != "phone"}
+def postal_document(address: Mapping[str, str], *, is_masked: bool = False) -> dict[str, object]:
+    """Return a postal address as its owner sees it: of the telephone number, four digits.
+
+    With `is_masked` as others do: city, region and country in full, of the rest a letter.
+    """
+    shown: dict[str, object] = {
+        name: mask(text, DataClass.ADDRESS) if is_masked and name not in COARSE else text
+        for name, text in address.items()
+        if name != "phone"
+    }
     shown["phone_last4"] = last4(address.get("phone", "")) or None
     return shown
