@@ -42,8 +42,12 @@ from shop.privacy import email_hashes, mask_email
 from shop.privacy.admin import MaskedAdmin
 
 
-class _NeverEdited:
+class _ReadOnly(ModelAdmin):
     """A table that staff look at and nobody edits by hand."""
+
+    show_full_result_count = False
+    list_per_page = 50
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -55,18 +59,21 @@ class _NeverEdited:
         return False
 
 
-class _ReadOnly(_NeverEdited, ModelAdmin):
-    show_full_result_count = False
-    list_per_page = 50
-    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
-
-
-class _MaskedReadOnly(_NeverEdited, MaskedAdmin):
+class _MaskedReadOnly(MaskedAdmin):
     """One that names people: masked, and shown in full to whoever may and says why."""
 
     show_full_result_count = False
     list_per_page = 50
     ordering: ClassVar[tuple[str, ...]] = ("-pk",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 class _Inline(TabularInline):

@@ -54,7 +54,7 @@ def test_what_is_none_is_none(text: str) -> None:
 
 def test_article_numbers_are_taken_where_they_belong() -> None:
     dice = random.Random(5)
-    eans = []
+    eans: list[str] = []
     while len(eans) < 300:
         body = [dice.randrange(10) for _ in range(12)]
         check = -sum(d * (3 if place % 2 else 1) for place, d in enumerate(body)) % 10

@@ -375,9 +375,10 @@ def test_takes_the_same_statements_for_any_number_of_orders(size: int) -> None:
     with CaptureQueriesContext(connection) as queries:
         carry_out_erasure(user_id=user.pk, now=now)
 
-    # Expect 31: subscriptions, keys and jobs 5; the first ids; of the batch the begin, the orders,
-    # what is kept, the orders' columns, the providers' events, payments, refunds, returns, the
-    # events' words between their two settings, the end; and the look that finds no more.
+    # Expect 22: the erasure; subscriptions and keys, each in a transaction (6); jobs; the first
+    # ids; of the batch (12) begin, orders, what is kept, the orders' columns, the providers'
+    # events, payments, refunds, returns, the events' words between two settings, commit; and the
+    # look that finds no more.
     assert len(queries) == 22, [query["sql"][:60] for query in queries]
 
 

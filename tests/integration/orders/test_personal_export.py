@@ -63,7 +63,7 @@ def test_the_whole_of_it_comes_by_a_link_that_is_good_for_the_owner(api: APIClie
     assert file.headers["Content-Type"] == "application/json"
     assert "personal-data-" in file.headers["Content-Disposition"]
     assert file.headers["Cache-Control"] == "private, no-store"
-    data = json.loads(b"".join(file.streaming_content))
+    data = json.loads(file.getvalue())
     assert data["v"] == 1
     assert data["person"] == str(user.public_id)
     assert data["cart"] == [{"variant_id": sold.pk, "quantity": 3}]
