@@ -7,11 +7,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --requir
 MANAGE := $(BIN)/python manage.py
 # Workers of the test run: one a core.
 WORKERS ?= auto
-# Of `make load`, `make fuzz` and `make last-unit`.
+# Of `make load`, `make fuzz`, `make last-unit` and `make crash`.
 USERS ?= 10
 SECONDS ?= 30
 EXAMPLES ?= 100
 ROUNDS ?= 200
+RUNS ?= 50
 # Of `make soak`: so many examples in all, dealt out to so many parts, each with a seed of its own.
 SOAK ?= 2000
 STEPS ?= 80
@@ -19,7 +20,7 @@ PARTS ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gates lint format types imports migrations openapi fuzz last-unit \
-        races soak bench books load demo replay shell lock clean
+        crash races soak bench books load demo replay shell lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +67,9 @@ fuzz: $(VENV)/.dev ## Every operation of the OpenAPI document, 100 examples each
 last-unit: $(VENV)/.dev ## Fifty shoppers after one unit, 200 times (ROUNDS=200)
 	@LAST_UNIT_ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/test_last_unit.py --timeout 3600
 
+crash: $(VENV)/.dev ## Kill the shop at every line and in every part (RUNS=50 KINDS="points postgres")
+	@$(BIN)/python -m tests.crash $(KINDS) --runs $(RUNS) $(ARGS)
+
 races: $(VENV)/.dev ## Every race with its full figures, into docs/operations/race-runs.md (ARGS="-k a03")
 	@rm -f .races.jsonl
 	@RACES=full RACES_REPORT=$(CURDIR)/.races.jsonl $(BIN)/pytest -q -n $(WORKERS) \
@@ -80,7 +84,7 @@ soak: $(VENV)/.dev ## The state machine for hours, into docs/operations/soak.md 
 	  tests/races/machine -k does_what
 	@$(BIN)/python -m tests.races.report .soak.jsonl docs/operations/soak.md
 
-bench: $(VENV)/.dev ## Ratios of docs/operations: cached read, checkout
+bench: $(VENV)/.dev ## Each path against its limit, to docs/operations/benchmarks.md
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md
 
 books: $(VENV)/.dev ## Time the reconciliations of 100,000 orders (ARGS="--orders 1000")

@@ -11,8 +11,9 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 
 from accounts.errors import AccessTokenNotValid
 from accounts.models import User
-from accounts.selectors import ShortMemory, user_of_session
+from accounts.selectors import user_of_session
 from accounts.services import AccessClaims, read_access_token
+from shop.cache.memory import ShortMemory
 
 
 class ModestArgon2Hasher(Argon2PasswordHasher):

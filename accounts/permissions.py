@@ -1,6 +1,5 @@
 """Who may come in, and how often they may try."""
 
-from functools import cache
 from typing import ClassVar
 
 from rest_framework.permissions import BasePermission
@@ -35,24 +34,6 @@ class SignedIn(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return user_or_none(request) is not None
-
-
-class _Staff(BasePermission):
-    permission = ""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        user = user_or_none(request)
-        return user is not None and user.is_staff and user.has_perm(self.permission)
-
-
-@cache
-def staff(permission: str) -> type[BasePermission]:
-    """Return the permission class for staff who hold `permission` (`inventory.change_stock`).
-
-    Nobody is told 401; customers, and staff without the permission, 403.
-    """
-    name = "Staff" + "".join(part.title() for part in permission.replace(".", "_").split("_"))
-    return type(name, (_Staff,), {"permission": permission})
 
 
 class Attempts:

@@ -1,59 +1,16 @@
 """Questions about people, their addresses and their sessions."""
 
 import copy
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Hashable
-from typing import Generic, TypeVar
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.errors import AddressNotFound
 from accounts.models import Address, RefreshToken, User
-
-KeyT = TypeVar("KeyT", bound=Hashable)
-ValueT = TypeVar("ValueT")
+from shop.cache.memory import ShortMemory
 
 # An access token may outlive the end of its session by this much in processes that did not end it.
 SESSION_MEMORY_SECONDS = 15.0
-
-
-class ShortMemory(Generic[KeyT, ValueT]):
-    """A small cache inside one process that forgets by itself after `seconds`.
-
-    Safe to share between threads; holds `size` entries, and drops the oldest first.
-    """
-
-    def __init__(self, *, seconds: float, size: int) -> None:
-        self._seconds = seconds
-        self._size = size
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[KeyT, tuple[float, ValueT]] = OrderedDict()
-
-    def get(self, key: KeyT) -> ValueT | None:
-        entry = self._entries.get(key)
-        # A stopwatch and no clock: it cannot be set back.
-        if entry is None or entry[0] < time.monotonic():
-            return None
-        return entry[1]
-
-    def put(self, key: KeyT, value: ValueT) -> None:
-        with self._lock:
-            self._entries.pop(key, None)
-            self._entries[key] = (time.monotonic() + self._seconds, value)
-            while len(self._entries) > self._size:
-                self._entries.popitem(last=False)
-
-    def drop(self, *keys: KeyT) -> None:
-        with self._lock:
-            for key in keys:
-                self._entries.pop(key, None)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._entries.clear()
 
 
 _sessions = ShortMemory[UUID, User](seconds=SESSION_MEMORY_SECONDS, size=10_000)

@@ -10,13 +10,6 @@ class CartNotFound(NotFound):
     title = "There is no such cart"
 
 
-class VariantNotFound(NotFound):
-    """The variant is unknown, not for sale, or has no price in the cart's currency."""
-
-    code = "variant_not_found"
-    title = "There is no such variant"
-
-
 class CartFull(Invalid):
     """A cart has room for `limit` different variants."""
 

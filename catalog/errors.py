@@ -50,3 +50,66 @@ class NotAnImage(errors.Invalid):
 
     code = "not_an_image"
     title = "The file is not a picture that can be used"
+
+
+class VariantNotFound(errors.NotFound):
+    """The variant is unknown, not for sale, or has no price in the currency asked for."""
+
+    code = "variant_not_found"
+    title = "There is no such variant"
+
+
+class ImageNotFound(errors.NotFound):
+    """The product has no such picture."""
+
+    code = "image_not_found"
+    title = "No such picture"
+
+
+class PriceNotFound(errors.NotFound):
+    """There is no such price."""
+
+    code = "price_not_found"
+    title = "No such price"
+
+
+class SlugTaken(errors.Conflict):
+    """Another product or category has this slug. Facts: `slug`."""
+
+    code = "slug_taken"
+    title = "The slug belongs to another"
+
+
+class CategoryExists(errors.Conflict):
+    """There is a category of this name in this place already."""
+
+    code = "category_exists"
+    title = "There is such a category in this place"
+
+
+class CategoryNotEmpty(errors.Conflict):
+    """A category goes only when nothing is on it or below it."""
+
+    code = "category_not_empty"
+    title = "The category is not empty"
+
+
+class ReviewExists(errors.Conflict):
+    """Each buyer reviews a product once."""
+
+    code = "review_exists"
+    title = "There is a review by this buyer already"
+
+
+class ReviewNotFound(errors.NotFound):
+    """There is no such review."""
+
+    code = "review_not_found"
+    title = "No such review"
+
+
+class CollectionNotFound(errors.NotFound):
+    """There is no such collection, or shoppers do not see it."""
+
+    code = "collection_not_found"
+    title = "No such collection"

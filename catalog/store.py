@@ -5,17 +5,40 @@ clock, without anybody changing anything.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 
 from shop.cache.aside import AsideCache
+from shop.cache.memory import ShortMemory
+from shop.http.conditional import etag_of
 
-_products = AsideCache(name="product", version="1")
+# A process shows a product for so long without asking Redis: an update is seen everywhere within a
+# second of its commit.
+PAGE_SECONDS = 0.8
+
+_products = AsideCache(name="product", version="2")
 _cards = AsideCache(name="variant", version="1")
+_moves = AsideCache(name="moved", version="1")
 # Short-lived: counts in it move with every product that comes or goes.
 _tree = AsideCache(name="categories", version="1", ttl_seconds=60)
 _TREE = "tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A rendered product as it goes out, and the tag of its bytes."""
+
+    content: bytes
+    etag: str
+    good_until: float | None  # seconds since the epoch: then a price begins or ends
+
+    def is_good(self, now: datetime) -> bool:
+        return self.good_until is None or now.timestamp() < self.good_until
+
+
+_pages = ShortMemory[str, Page](seconds=PAGE_SECONDS, size=1000)
 
 
 def sealed(content: bytes, *, good_until: datetime | None) -> bytes:
@@ -25,28 +48,68 @@ def sealed(content: bytes, *, good_until: datetime | None) -> bytes:
 
 
 def _opened(kept: bytes, now: datetime) -> bytes | None:
-    stamp, _, content = kept.partition(b"\n")
+    page = _page(kept)
+    return page.content if page is not None and page.is_good(now) else None
+
+
+def _page(kept: bytes) -> Page | None:
+    stamp, found, content = kept.partition(b"\n")
     try:
-        is_over = bool(stamp) and float(stamp) <= now.timestamp()
+        good_until = float(stamp) if stamp else None
     except ValueError:  # no shape that we know: a miss, like any other release's
-        is_over = True
-    return None if is_over else content
+        return None
+    return Page(content, etag_of(content), good_until) if found else None
 
 
 def cached_product(
     ref: str, *, currency: str, now: datetime, load: Callable[[], bytes | None]
-) -> bytes | None:
-    """Return the rendered product of this id or slug, as `load` gives it `sealed`."""
-    key = f"{ref}:{currency}"
-    kept = _products.get(key, load)
-    if kept is None:
-        return None
-    content = _opened(kept, now)
-    if content is None:  # a price began or ended since
-        _products.invalidate([key])
+) -> Page | None:
+    """Return the page of this id or slug, which `load` gives rendered and `sealed`.
+
+    From this process, for a moment, or from Redis, or else loaded.
+    """
+    key = _product_key(ref, currency)
+
+    def shared() -> Page | None:
         kept = _products.get(key, load)
-        content = kept and kept.partition(b"\n")[2]
-    return content
+        if kept is None:
+            return None
+        page = _page(kept)
+        if page is None or not page.is_good(now):  # a price began or ended since
+            _products.invalidate([key])
+            kept = _products.get(key, load)
+            page = None if kept is None else _page(kept)
+        return page
+
+    page = _pages.through(key, shared)
+    if page is not None and not page.is_good(now):
+        _pages.drop(key)
+        page = _pages.through(key, shared)
+    return page
+
+
+def product_at_hand(ref: str, *, currency: str, now: datetime) -> Page | None:
+    """Return the page of this id or slug if it is in this process or one trip away.
+
+    Asks no database and never fails: whatever is not simply there is None.
+    """
+    key = _product_key(ref, currency)
+
+    def shared() -> Page | None:
+        kept = _products.at_hand(key)
+        return None if kept is None else _page(kept)
+
+    page = _pages.through(key, shared)
+    return page if page is not None and page.is_good(now) else None
+
+
+def forget_pages() -> None:
+    """Drop the pages that this process remembers."""
+    _pages.clear()
+
+
+def _product_key(ref: str, currency: str) -> str:
+    return f"{ref}:{currency}"
 
 
 def cached_cards(
@@ -96,9 +159,24 @@ def kept_products(refs: Iterable[str], *, currency: str, now: datetime) -> dict[
     return found
 
 
+def cached_move(ref: str, load: Callable[[], bytes | None]) -> bytes | None:
+    """Return the slug that who asks for `ref` is sent on to; that there is none is kept as well."""
+    return _moves.get(ref, load)
+
+
+def forget_moves(refs: Iterable[str]) -> None:
+    """Drop where who asks for these is sent on to."""
+    _moves.invalidate(list(refs))
+
+
 def forget_products(refs: Iterable[str | int]) -> None:
-    """Drop the rendered products of these ids and slugs, in every currency."""
-    _products.invalidate(_in_each_currency(refs))
+    """Drop the rendered products of these ids and slugs, in every currency.
+
+    Other processes may show theirs for `PAGE_SECONDS` more.
+    """
+    keys = _in_each_currency(refs)
+    _products.invalidate(keys)
+    _pages.drop(*map(str, keys))
 
 
 def forget_cards(variant_ids: Iterable[int]) -> None:

@@ -1,6 +1,6 @@
 """Who may see stock, and who may change it: staff, by the permissions of the models."""
 
-from accounts.permissions import staff
+from shop.http.permissions import staff
 
 MaySeeStock = staff("inventory.view_stock")
 MaySeeMovements = staff("inventory.view_stockmovement")

@@ -9,9 +9,10 @@ from inventory import services
 from inventory.services.exports.jobs import export_step
 from inventory.services.imports.jobs import import_step
 from shop.jobs.services import run_slice
+from shop.outbox.listeners import ListenerTask
 
 
-@shared_task(name="inventory.record_availability")
+@shared_task(name="inventory.record_availability", base=ListenerTask)
 def record_availability(*, message_id: str, payload: dict[str, Any]) -> None:
     """Tell the catalogue how much there is of these variants. At least once, in any order."""
     services.record_availability(variant_ids=payload["variant_ids"], now=timezone.now())
@@ -31,17 +32,13 @@ def reconcile_catalogue() -> int | None:
     return seen.run.found if seen is not None else None
 
 
-@shared_task(
-    name="inventory.send_back_in_stock", autoretry_for=(OSError,), retry_backoff=60, max_retries=3
-)
+@shared_task(name="inventory.send_back_in_stock", base=ListenerTask)
 def send_back_in_stock(*, message_id: str, payload: dict[str, Any]) -> None:
     """Mail those who wait for a variant that is available again. At least once, each once."""
     services.send_back_in_stock(subscription_ids=payload["subscription_ids"])
 
 
-@shared_task(
-    name="inventory.send_low_stock", autoretry_for=(OSError,), retry_backoff=60, max_retries=3
-)
+@shared_task(name="inventory.send_low_stock", base=ListenerTask)
 def send_low_stock(*, message_id: str, payload: dict[str, Any]) -> None:
     """Mail staff that stock is running low. At least once, told once until more comes in."""
     services.send_low_stock(stock_ids=payload["stock_ids"])

@@ -134,3 +134,10 @@ class ReplayStopped(errors.Conflict):
 
     code = "replay_stopped"
     title = "The replay has stopped"
+
+
+class NotABuyer(errors.Forbidden):
+    """Only who bought the product, and paid for it, can review it."""
+
+    code = "not_a_buyer"
+    title = "Buy it first"

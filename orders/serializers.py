@@ -8,7 +8,7 @@ from rest_framework import serializers
 from accounts.services import phone_in_e164
 from orders.models import LineKind, Order, OrderEvent, Payment, Refund, Return
 from shop.errors import Malformed
-from shop.http.serializers import ListQuery, MoneyField, RequestSerializer
+from shop.http.serializers import ListQuery, MoneyField, RequestSerializer, WholeNumberField
 
 COUNTRIES = [(code, str(name)) for code, name in countries]
 # Where letters arrive without one.
@@ -383,3 +383,32 @@ class SandboxPaymentResponse(serializers.Serializer[Any]):
     order = serializers.CharField(help_text="Its number.")
     order_status = serializers.ChoiceField(choices=ORDER_STATUSES)
     payment = CheckoutPaymentResponse()
+
+
+# Reviews ------------------------------------------------------------------------------------------
+
+
+class ReviewRequest(RequestSerializer):
+    rating = WholeNumberField(min_value=1, max_value=5, help_text="Stars.")
+    title = _TextField(max_length=120, required=False, allow_blank=True)
+    body = _TextField(max_length=5000, required=False, allow_blank=True)
+
+
+class ReviewResponse(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    rating = serializers.IntegerField(min_value=1, max_value=5)
+    title = serializers.CharField(allow_blank=True)
+    body = serializers.CharField(allow_blank=True)
+    author_name = serializers.CharField()
+    is_verified = serializers.BooleanField(help_text="The author bought the product.")
+    created_at = serializers.DateTimeField()
+
+
+class PostedReviewResponse(ReviewResponse):
+    status = serializers.CharField(help_text="`pending`, until staff have looked at it.")
+
+
+class ReviewPageResponse(serializers.Serializer[Any]):
+    results = ReviewResponse(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)

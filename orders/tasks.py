@@ -7,12 +7,19 @@ from orders import services
 from orders.services.history_jobs import history_import_step
 from orders.services.personal_export import personal_export_step
 from shop.jobs.services import run_slice
+from shop.outbox.listeners import ListenerTask
 
 
 @shared_task(name="orders.sweep_payments")
 def sweep_payments() -> int:
     """Finish payments and refunds that were left open. Every 15 s by beat; at least once."""
     return services.sweep_payments(now=timezone.now()).finished
+
+
+@shared_task(name="orders.resume_checkouts")
+def resume_checkouts() -> int:
+    """Answer for the checkouts whose worker was killed. Every 60 s by beat; at least once."""
+    return services.resume_checkouts(now=timezone.now()).finished
 
 
 @shared_task(name="orders.expire_holds")
@@ -35,7 +42,7 @@ def reconcile_payments() -> int | None:
     return seen.run.found if seen is not None else None
 
 
-@shared_task(name="orders.send_confirmation")
+@shared_task(name="orders.send_confirmation", base=ListenerTask)
 def send_confirmation(*, message_id: str, payload: dict[str, int]) -> None:
     """Mail the buyer what they bought. At least once a message."""
     services.send_confirmation(
@@ -43,7 +50,7 @@ def send_confirmation(*, message_id: str, payload: dict[str, int]) -> None:
     )
 
 
-@shared_task(name="orders.send_cancellation")
+@shared_task(name="orders.send_cancellation", base=ListenerTask)
 def send_cancellation(*, message_id: str, payload: dict[str, int]) -> None:
     """Mail the buyer that the order has ended. At least once a message."""
     services.send_cancellation(
@@ -51,7 +58,7 @@ def send_cancellation(*, message_id: str, payload: dict[str, int]) -> None:
     )
 
 
-@shared_task(name="orders.send_order_link")
+@shared_task(name="orders.send_order_link", base=ListenerTask)
 def send_order_link(*, message_id: str, payload: dict[str, int | None]) -> None:
     """Mail the buyer a fresh link to the order. At least once a message."""
     services.send_order_link(
@@ -59,10 +66,16 @@ def send_order_link(*, message_id: str, payload: dict[str, int | None]) -> None:
     )
 
 
-@shared_task(name="orders.empty_cart")
+@shared_task(name="orders.empty_cart", base=ListenerTask)
 def empty_cart(*, message_id: str, payload: dict[str, int]) -> None:
     """Empty the cart that became an order, if the request was killed before. At least once."""
     services.empty_cart_of(order_id=payload["order_id"])
+
+
+@shared_task(name="orders.count_sales", soft_time_limit=1500, time_limit=1600)
+def count_sales() -> int | None:
+    """Tell the catalogue what sells. Every hour by beat; one at a time, at least once."""
+    return services.count_sales(now=timezone.now())
 
 
 @shared_task(name="orders.run_history_import")

@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern] = [
     path("checkout/preview", views.PreviewView.as_view()),
     path("me/export", views.PersonalExportView.as_view()),
     path("me/erase", views.ErasureView.as_view()),
+    path("products/<str:ref>/reviews", views.ReviewsView.as_view()),
     path("orders", views.OrderListView.as_view()),
     path("orders/lookup", views.LookupView.as_view()),
     path("orders/<str:number>", views.OrderView.as_view()),

@@ -15,7 +15,9 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 from rest_framework import exceptions, status
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.parsers import FormParser
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
@@ -24,6 +26,9 @@ from accounts.errors import WrongPassword
 from accounts.models import User
 from accounts.permissions import Attempts, SignedIn, signed_in_user, user_or_none
 from cart.services import CartOwner
+from catalog.errors import ProductNotFound
+from catalog.selectors import product_by_ref, shown_reviews
+from catalog.services import ReviewDraft
 from orders import selectors, services
 from orders.models import Order
 from orders.permissions import count_lookup, may_change_all, may_see_all, may_see_personal
@@ -38,18 +43,23 @@ from orders.serializers import (
     OrderListQuery,
     OrderPageResponse,
     OrderResponse,
+    PostedReviewResponse,
     PreviewRequest,
     PreviewResponse,
     ProofRequest,
+    ReviewPageResponse,
+    ReviewRequest,
+    ReviewResponse,
     SandboxOutcomeRequest,
     SandboxPaymentResponse,
 )
 from orders.services import CheckoutWish, Expectation, Postal
 from shop.errors import Refusal
-from shop.http.conditional import etag_for_version, require_match
-from shop.http.json import JsonParser
+from shop.http.conditional import etag_for_version, public_answer, require_match
+from shop.http.json import JsonParser, dumps
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
+from shop.http.serializers import ListQuery
 from shop.http.views import (
     ApiView,
     answer_of,
@@ -80,6 +90,9 @@ ORDER_TOKEN_PARAMETER = OpenApiParameter(
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
     description="A guest's token for the order, from its checkout or from a mailed link.",
+)
+REF_PARAMETER = OpenApiParameter(
+    "ref", OpenApiTypes.STR, OpenApiParameter.PATH, description="The product's id or slug."
 )
 IF_MATCH_PARAMETER = OpenApiParameter(
     "If-Match",
@@ -149,6 +162,28 @@ class _StepwiseView(ApiView):
     """A POST that commits in several steps, and so looks after its idempotency key by itself."""
 
     keeps_own_idempotency = True
+
+    def once(self, request: Request, act: Callable[[], Response]) -> HttpResponse | Response:
+        """Answer with what `act` gives, or with what the request's key was answered before.
+
+        Only for what can be repeated, so that nothing needs to be claimed before: of two at once
+        both do it, and both give the answer that was stored first.
+        """
+        key = read_idempotency_key(request)
+        if key is None:
+            return act()
+        scope = scope_of(request, key)
+        try:
+            if stored := services.answer_stored(scope=scope, now=timezone.now()):
+                return replayed(stored)
+            answer = answer_of(act())
+            return as_response(
+                services.remember_answer(scope=scope, answer=answer, now=timezone.now())
+            )
+        except (IdempotencyKeyReused, IdempotencyInProgress):
+            raise
+        except (Refusal, exceptions.APIException) as error:
+            return self.refused(error, scope)
 
     def refused(self, error: Exception, scope: Scope) -> HttpResponse:
         """Answer with the refusal, stored under the key if it is final."""
@@ -270,29 +305,15 @@ class CancelView(_StepwiseView):
         responses={200: OrderResponse},
     )
     def post(self, request: Request, number: str) -> HttpResponse | Response:
-        key = read_idempotency_key(request)
-        if key is None:
-            return self._cancel(request, number)
-        scope = scope_of(request, key)
-        try:
-            return self._once(scope, lambda: self._cancel(request, number))
-        except (IdempotencyKeyReused, IdempotencyInProgress):
-            raise
-        except (Refusal, exceptions.APIException) as error:
-            return self.refused(error, scope)
-
-    def _once(self, scope: Scope, act: Callable[[], Response]) -> HttpResponse:
-        # Cancelling can be repeated, so nothing needs to be claimed before: of two at once both
-        # do it, and both give the answer that was stored first.
-        if stored := services.answer_stored(scope=scope, now=timezone.now()):
-            return replayed(stored)
-        answer = answer_of(act())
-        return as_response(services.remember_answer(scope=scope, answer=answer, now=timezone.now()))
+        return self.once(request, lambda: self._cancel(request, number))
 
     def _cancel(self, request: Request, number: str) -> Response:
         body = CancelRequest.parse(request)
         order = _readable(request, number, sees_all=may_change_all(request))
-        require_match(request, etag_for_version(order.version))
+        # Of an order that is cancelled nothing changes, so whoever repeats this may well have the
+        # version from before: they never heard that they had succeeded.
+        if order.status != Order.Status.CANCELLED:
+            require_match(request, etag_for_version(order.version))
         user = user_or_none(request)
         cancelled = services.cancel_order(
             number=order.number,
@@ -419,7 +440,10 @@ class SandboxPaymentView(_StepwiseView):
         request={"application/json": SandboxOutcomeRequest},
         responses={200: SandboxPaymentResponse},
     )
-    def post(self, request: Request, payment_id: UUID) -> Response:
+    def post(self, request: Request, payment_id: UUID) -> HttpResponse | Response:
+        return self.once(request, lambda: self._complete(request, payment_id))
+
+    def _complete(self, request: Request, payment_id: UUID) -> Response:
         body = SandboxOutcomeRequest.parse(request)
         settlement = services.complete_sandbox_payment(
             payment_id=payment_id, succeeds=body["outcome"] == "succeed", now=timezone.now()
@@ -501,3 +525,51 @@ def _shown(request: Request, order: Order) -> Response:
 def _order_token(request: Request) -> str:
     token = request.headers.get("X-Order-Token", "")
     return token if _ORDER_TOKEN.fullmatch(token) else ""
+
+
+class ReviewsView(ApiView):
+    """What buyers say of a product; here, because orders know who bought it."""
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return super().get_authenticators() if self._is_post() else []
+
+    def get_permissions(self) -> list[BasePermission]:
+        return [SignedIn() if self._is_post() else Public()]
+
+    def _is_post(self) -> bool:
+        return getattr(self.request, "method", "") == "POST"
+
+    @extend_schema(
+        operation_id="products_reviews",
+        tags=["Catalogue"],
+        summary="What buyers say of a product, the latest first",
+        parameters=[REF_PARAMETER, ListQuery],
+        responses={200: ReviewPageResponse},
+    )
+    def get(self, request: Request, ref: str) -> HttpResponse:
+        ListQuery.parse_query(request)
+        product = product_by_ref(ref, now=timezone.now())
+        if product is None:
+            raise ProductNotFound("There is no such product.")
+        page = paginate(shown_reviews(product.pk), request=request, order=("-id",))
+        rows = list(ReviewResponse(page.rows, many=True).data)
+        return public_answer(request, dumps(page.answer(rows)))
+
+    @extend_schema(
+        operation_id="products_reviews_create",
+        tags=["Catalogue"],
+        summary="Review what you bought",
+        parameters=[REF_PARAMETER],
+        request=ReviewRequest,
+        responses={201: PostedReviewResponse},
+    )
+    def post(self, request: Request, ref: str) -> Response:
+        body = ReviewRequest.parse(request)
+        review = services.post_review(
+            customer=signed_in_user(request),
+            product_ref=ref,
+            draft=ReviewDraft(**body),
+            now=timezone.now(),
+        )
+        shown = PostedReviewResponse(review).data
+        return Response({**shown, "status": "pending"}, status=status.HTTP_201_CREATED)

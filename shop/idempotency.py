@@ -18,6 +18,7 @@ from shop.errors import Conflict, Invalid
 from shop.models import IdempotencyKey
 
 LOCK_SECONDS = 60  # how long the first caller may take before a retry may go on in its place
+LEFT_AFTER = timedelta(minutes=2)  # who has no answer by then was killed, and did not come back
 
 
 class IdempotencyKeyReused(Invalid):
@@ -66,6 +67,15 @@ class Claim:
     is_new: bool
     resource: str
     answer: StoredAnswer | None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftKey:
+    """A key whose request began and never answered, and what it was about."""
+
+    id: int
+    resource: str
+    created_at: datetime
 
 
 def claim(scope: Scope, *, now: datetime, resource: str = "") -> Claim:
@@ -150,6 +160,33 @@ def complete(claim_id: int, answer: StoredAnswer) -> None:
 def discard(claim_id: int) -> None:
     """Forget the claim: the outcome was not final, and the same key may be tried again."""
     IdempotencyKey.objects.filter(pk=claim_id, state=IdempotencyKey.State.STARTED).delete()
+
+
+def left_running(
+    *, now: datetime, for_at_least: timedelta = LEFT_AFTER, limit: int | None = None
+) -> list[LeftKey]:
+    """Return the keys that were claimed so long ago and have no answer.
+
+    Only those that nobody may still be at work on: their lock is over. Those come first that were
+    let go of first, so that some which cannot be finished do not keep others waiting.
+    """
+    left = IdempotencyKey.objects.filter(
+        state=IdempotencyKey.State.STARTED,
+        created_at__lte=now - for_at_least,
+        locked_until__lte=now,
+    ).order_by("locked_until", "id")[:limit]
+    return [LeftKey(key.pk, key.resource, key.created_at) for key in left]
+
+
+def take_over(claim_id: int, *, now: datetime) -> bool:
+    """Go on in the place of whoever was killed; False if another does, or it has its answer.
+
+    Others are told to wait, as long as they wait for one who has just begun.
+    """
+    taken = IdempotencyKey.objects.filter(
+        pk=claim_id, state=IdempotencyKey.State.STARTED, locked_until__lte=now
+    ).update(locked_until=now + timedelta(seconds=LOCK_SECONDS))
+    return bool(taken)
 
 
 def prune(*, now: datetime) -> int:

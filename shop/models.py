@@ -46,6 +46,13 @@ class IdempotencyKey(models.Model):
                 name="idempotency_key_done_has_answer",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                name="idempotency_key_started",
+                condition=models.Q(state="STARTED"),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.route} {self.key}"

@@ -134,14 +134,16 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "csp.middleware.CSPMiddleware",  # outside of the admin's, which loosens it for itself
+    "shop.http.csp_middleware.PolicyMiddleware",  # outside of the admin's, which loosens it
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # What counts for every answer is above this line, what only pages and writes need below it.
+    "shop.http.at_hand.AnswerAtHandMiddleware",
     # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
     "shop.http.admin_middleware.AdminSessionMiddleware",
     "shop.http.admin_middleware.AdminCardNumbersMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "shop.http.admin_middleware.AdminAuthenticationMiddleware",
     "shop.http.admin_middleware.AdminMessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 ROOT_URLCONF = "shop.urls"
@@ -300,9 +302,12 @@ CELERY_TASK_ROUTES = {
     "inventory.send_*": {"queue": "default"},
     # Seconds at a time: nothing that a shopper waits for should stand behind one.
     "*.reconcile*": {"queue": "default"},
+    "orders.count_sales": {"queue": "bulk"},
     "orders.*": {"queue": "critical"},
     "inventory.*": {"queue": "critical"},
     "shop.*": {"queue": "default"},
+    "catalog.relist_type": {"queue": "bulk"},
+    "catalog.render_*": {"queue": "bulk"},
     "catalog.*": {"queue": "default"},
     "accounts.*": {"queue": "default"},
 }
@@ -317,6 +322,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orders.expire_holds",
         "schedule": 30.0,
         "options": {"expires": 30},
+    },
+    "orders.resume_checkouts": {
+        "task": "orders.resume_checkouts",
+        "schedule": 60.0,
+        "options": {"expires": 60},
     },
     "inventory.reconcile": {
         "task": "inventory.reconcile",
@@ -337,6 +347,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "orders.reconcile_payments",
         "schedule": 300.0,
         "options": {"expires": 240},
+    },
+    "catalog.render_waiting": {
+        "task": "catalog.render_waiting",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "orders.count_sales": {
+        "task": "orders.count_sales",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
     },
     "catalog.refresh_due": {
         "task": "catalog.refresh_due",
@@ -506,6 +526,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "OutcomeEnum": ["succeed", "fail"],
         "StockRowOutcomeEnum": ["updated", "unchanged", "failed"],
+        "ProductStatusEnum": ["draft", "active", "archived"],
+        "CollectionKindEnum": ["hand", "rule"],
+        "ReviewStatusEnum": ["pending", "approved", "rejected"],
+        "RowOutcomeEnum": ["created", "updated", "unchanged", "failed"],
         "StateEnum": ["in_stock", "low_stock", "out_of_stock", "backorder"],
         "JobStateEnum": "shop.jobs.serializers.JOB_STATES",
         "ImportFormatEnum": "shop.jobs.serializers.IMPORT_FORMATS",
@@ -539,6 +563,8 @@ SHOP_IDEMPOTENCY_SECONDS = 72 * 3600
 SHOP_TRUSTED_PROXIES = env.list("SHOP_TRUSTED_PROXIES", default=[])
 # What /metrics reads from the database: selectors that return families of metrics.
 SHOP_DATABASE_METRICS = ["inventory.selectors.reconciliation_metrics"]
+# Lets tests have the shop's processes fail at a chosen line: see `shop.faults`.
+SHOP_FAULTS = env.bool("SHOP_FAULTS", default=False)
 _rate_limit = env.str("SHOP_RATE_LIMIT", default="") or "100/m"
 try:
     for _proxy in SHOP_TRUSTED_PROXIES:
@@ -593,6 +619,8 @@ if IS_PRODUCTION:
     _wrong = []
     if DEBUG:
         _wrong.append("DEBUG must be off")
+    if SHOP_FAULTS:
+        _wrong.append("SHOP_FAULTS must be off")
     if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
         _wrong.append("SECRET_KEY must be long and random (50 characters or more)")
     if min(map(len, (*SHOP_EMAIL_HASH_KEYS, SHOP_DIGEST_KEY))) < 32:

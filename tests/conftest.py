@@ -19,14 +19,22 @@ django.setup()
 # Inherited by xdist's workers, it would make pytest-django read settings before this file is run.
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
+import hypothesis  # noqa: E402
 import redis  # noqa: E402
 from django.core.cache import caches  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
 
 from cart.selectors import forget_rules  # noqa: E402
+from catalog.selectors import forget_pages  # noqa: E402
 from inventory.selectors import forget_sale_board  # noqa: E402
 from shop.http.rate_limit.attempts import forget_local_attempts  # noqa: E402
 from shop.http.rate_limit.limiter import forget_local_counts  # noqa: E402
+
+# How fast a busy machine makes up examples says nothing about the shop.
+hypothesis.settings.register_profile(
+    "shop", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shop")
 
 _redis = [
     redis.Redis.from_url(os.environ[role], socket_timeout=10)
@@ -42,6 +50,7 @@ def _empty_redis() -> Iterator[None]:
     for client in _redis:
         client.flushdb()
     forget_rules()
+    forget_pages()
     forget_sale_board()
     forget_local_counts()
     forget_local_attempts()

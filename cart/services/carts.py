@@ -17,11 +17,11 @@ from cart.errors import (
     CartNotFound,
     CurrencyFixed,
     QuantityLimit,
-    VariantNotFound,
     VoucherNotApplicable,
 )
 from cart.services.pricing import Quote, ShippingOption, price, shipping_options
 from cart.store import Edited, Outcome, StoredCart
+from catalog.errors import VariantNotFound
 from catalog.selectors import VariantCard, variant_cards
 from inventory.errors import OutOfStock
 from inventory.selectors import available_units, sale_board

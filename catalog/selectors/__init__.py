@@ -2,7 +2,26 @@
 
 from catalog.selectors.cards import VariantCard, variant_cards, variants_for_sale
 from catalog.selectors.categories import category_document, category_tree, category_tree_rendered
+from catalog.selectors.collections import (
+    collection_by_slug,
+    edited_collection_document,
+    shown_collections,
+)
 from catalog.selectors.copies import StaleCopy, stale_products
+from catalog.selectors.editing import (
+    category_tags,
+    edited_category,
+    edited_category_document,
+    edited_product,
+    edited_product_document,
+    edited_products,
+    edited_variant,
+    edited_variant_document,
+    option_names,
+    price_steps,
+    product_tags,
+    variant_ids_of,
+)
 from catalog.selectors.listing import (
     SORTS,
     Wanted,
@@ -12,7 +31,14 @@ from catalog.selectors.listing import (
     row_document,
 )
 from catalog.selectors.prices import lowest_prices
-from catalog.selectors.products import product_by_ref, product_document, product_rendered
+from catalog.selectors.products import (
+    product_by_ref,
+    product_document,
+    product_rendered,
+    slug_of_moved,
+)
+from catalog.selectors.reviews import moderated_reviews, rating_document, shown_reviews
+from catalog.store import forget_pages, product_at_hand
 
 __all__ = [
     "SORTS",
@@ -20,17 +46,38 @@ __all__ = [
     "VariantCard",
     "Wanted",
     "category_document",
+    "category_tags",
     "category_tree",
     "category_tree_rendered",
+    "collection_by_slug",
+    "edited_category",
+    "edited_category_document",
+    "edited_collection_document",
+    "edited_product",
+    "edited_product_document",
+    "edited_products",
+    "edited_variant",
+    "edited_variant_document",
     "facet_counts",
+    "forget_pages",
     "listed_products",
     "lowest_prices",
+    "moderated_reviews",
+    "option_names",
+    "price_steps",
+    "product_at_hand",
     "product_by_ref",
     "product_document",
     "product_rendered",
+    "product_tags",
+    "rating_document",
     "related_products",
     "row_document",
+    "shown_collections",
+    "shown_reviews",
+    "slug_of_moved",
     "stale_products",
     "variant_cards",
+    "variant_ids_of",
     "variants_for_sale",
 ]

@@ -19,21 +19,25 @@ from django.db.models import (
     FloatField,
     Func,
     IntegerField,
+    OuterRef,
     Q,
     QuerySet,
+    Subquery,
     TextField,
     Value,
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Lower
 
-from catalog.models import ProductListing, image_address
+from catalog.models import BoughtTogether, ProductListing, RelatedProduct, image_address
+from catalog.selectors.collections import in_collection
 from shop.money import Money, digits
 
 LANGUAGE = "english"
 FACET_VALUES = 50  # of each kind, the most frequent first
 OPTION_ROWS = 400  # over all options
 RELATED = 12
+IN_CATEGORY = 2  # the place of that walk among those for related products
 MOST_WORDS = 8  # of a misspelt search; more are passed over
 LONGEST_WORD = 40
 CLOSE_ENOUGH = 0.15  # to the closest form of a word, for another form to count as well
@@ -111,6 +115,8 @@ class Wanted:
     max_price_minor: int | None = None
     in_stock: bool | None = None
     options: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    attributes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    collection: str | None = None
 
 
 class Listed(NamedTuple):
@@ -162,21 +168,25 @@ def facet_counts(*, listed: Listed, wanted: Wanted) -> dict[str, list[dict[str, 
         _counted(listed, "category", _each("category_path"), limit=FACET_VALUES),
         _counted(listed, "price", _bucket(wanted.currency), limit=len(PRICE_STEPS)),
         _counted(listed, "option", _each("options"), limit=OPTION_ROWS),
+        _counted(listed, "attr", _each("attributes"), limit=OPTION_ROWS),
     ]
-    # An option that is filtered by is counted as if it were not.
+    # What is filtered by is counted as if it were not.
+    chosen = {"option": wanted.options, "attr": wanted.attributes}
+    columns = {"option": "options", "attr": "attributes"}
     parts += [
-        _counted(listed, f"option.{name}", _each("options"), limit=OPTION_ROWS)
-        for name in sorted(wanted.options)
+        _counted(listed, f"{kind}.{name}", _each(columns[kind]), limit=OPTION_ROWS)
+        for kind, names in chosen.items()
+        for name in sorted(names)
     ]
     facets: dict[str, list[dict[str, Any]]] = {"vendor": [], "category": [], "price": []}
     for kind, value, count in parts[0].union(*parts[1:], all=True):
         if kind == "price":
             facets[kind].append({**_bucket_shown(int(value), wanted.currency), "count": count})
-        elif kind.startswith("option"):
+        elif (sort := kind.partition(".")[0]) in chosen:
             name, _, choice = value.partition("=")
-            is_own = kind == f"option.{name.lower()}"
-            if is_own or (kind == "option" and name.lower() not in wanted.options):
-                facets.setdefault(f"option.{name}", []).append({"value": choice, "count": count})
+            is_own = kind == f"{sort}.{name.lower()}"
+            if is_own or (kind == sort and name.lower() not in chosen[sort]):
+                facets.setdefault(f"{sort}.{name}", []).append({"value": choice, "count": count})
         elif value:
             facets[kind].append({"value": value, "count": count})
     for kind, entries in facets.items():
@@ -189,35 +199,58 @@ def facet_counts(*, listed: Listed, wanted: Wanted) -> dict[str, list[dict[str, 
 
 
 def related_products(*, product_id: int, currency: str, now: datetime) -> list[ListingRow]:
-    """Return products of the same category, then others with a tag in common, at most twelve.
+    """Return at most twelve products to be shown beside this one. Two queries.
 
-    Of the category what is in stock comes first; of the others only what is in stock counts at
-    all. Best sellers lead in both. Two queries.
+    First those that staff have chosen, in their order; then what is bought together with it, the
+    most frequent first; then of the same category, and at last of those with a tag in common, led
+    by best sellers. Of the category what is in stock comes first; of the others than staff's
+    choice and the category, only what is in stock counts at all.
     """
     shown = ProductListing.objects.filter(currency=currency, published_at__lte=now)
     own = shown.filter(product=product_id).values("category_slug", "tags").first()
     if own is None:
         return []
-    # Two walks that each end after twelve rows: one over both would have to sort all that match.
+    # Walks that each end after twelve rows: one over all would have to sort all that match.
     others = shown.exclude(product=product_id)
-    alike = others.filter(tags__overlap=own["tags"], in_stock=True).order_by(
-        "-popularity", "-product_id"
-    )
-    close = (
-        others.filter(category_path__contains=[own["category_slug"]])
-        if own["category_slug"]
-        else others.none()
-    ).order_by("-in_stock", "-popularity", "-product_id")
+    by_hand = RelatedProduct.objects.filter(product=product_id, other=OuterRef("product"))
+    together = BoughtTogether.objects.filter(product=product_id, other=OuterRef("product"))
+    weight = Cast(F("popularity"), BigIntegerField())
     parts = [
-        part.annotate(kind=Value(kind, output_field=IntegerField())).values(
-            *ROW_FIELDS, "kind", "in_stock", "popularity"
-        )[:RELATED]
-        for kind, part in enumerate((close, alike))
+        others.filter(
+            product__in=RelatedProduct.objects.filter(product=product_id).values("other")
+        ).annotate(weight=-Cast(Subquery(by_hand.values("position")[:1]), BigIntegerField())),
+        others.filter(
+            product__in=BoughtTogether.objects.filter(product=product_id).values("other"),
+            in_stock=True,
+        ).annotate(weight=Cast(Subquery(together.values("orders")[:1]), BigIntegerField())),
+        (
+            others.filter(category_path__contains=[own["category_slug"]])
+            if own["category_slug"]
+            else others.none()
+        ).annotate(weight=weight),
+        others.filter(tags__overlap=own["tags"], in_stock=True).annotate(weight=weight),
+    ]
+    orders = [
+        ("-weight", "-product_id"),
+        ("-weight", "-product_id"),
+        ("-in_stock", "-popularity", "-product_id"),
+        ("-popularity", "-product_id"),
+    ]
+    found = [
+        part.order_by(*order)
+        .annotate(kind=Value(kind, output_field=IntegerField()))
+        .values(*ROW_FIELDS, "kind", "in_stock", "weight")[:RELATED]
+        for kind, (part, order) in enumerate(zip(parts, orders, strict=True))
     ]
     rows: dict[int, ListingRow] = {}
     for row in sorted(
-        parts[0].union(parts[1], all=True),
-        key=lambda row: (row["kind"], not row["in_stock"], -row["popularity"], -row["product_id"]),
+        found[0].union(*found[1:], all=True),
+        key=lambda row: (
+            row["kind"],
+            row["kind"] == IN_CATEGORY and not row["in_stock"],
+            -row["weight"],
+            -row["product_id"],
+        ),
     ):
         rows.setdefault(row["product_id"], row)
     return list(rows.values())[:RELATED]
@@ -274,6 +307,11 @@ def _conditions(wanted: Wanted, *, now: datetime) -> tuple[dict[str, Q], Combina
     for name, values in wanted.options.items():
         keys = [Lower(Value(f"{name}={value}")) for value in values]
         conditions[f"option.{name}"] = Q(option_keys__overlap=keys)
+    for name, values in wanted.attributes.items():
+        keys = [Lower(Value(f"{name}={value}")) for value in values]
+        conditions[f"attr.{name}"] = Q(attribute_keys__overlap=keys)
+    if wanted.collection is not None:
+        conditions["collection"] = in_collection(wanted.collection, now=now)
     return conditions, relevance
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from catalog.models import Price, PriceHistory
 
@@ -17,16 +18,29 @@ class Offer:
     compare_at_minor: int | None
 
 
-def offer_at(prices: Iterable[Price], moment: datetime) -> Offer | None:
+class Windowed(Protocol):
+    """A price and when it holds, as `catalog.models.Price` has them."""
+
+    @property
+    def amount_minor(self) -> int: ...
+    @property
+    def compare_at_minor(self) -> int | None: ...
+    @property
+    def starts_at(self) -> datetime | None: ...
+    @property
+    def ends_at(self) -> datetime | None: ...
+
+
+def offer_at(prices: Iterable[Windowed], moment: datetime) -> Offer | None:
     """Return what one variant costs in one currency at `moment`; None if it is not offered.
 
     `prices` are all that the variant has in the currency. A scheduled price wins over the base
     price while its window holds, and is compared with it if that is higher.
     """
-    base: Price | None = None
-    scheduled: Price | None = None
+    base: Windowed | None = None
+    scheduled: Windowed | None = None
     for price in prices:
-        if not price.has_window:
+        if price.starts_at is None and price.ends_at is None:
             base = price
         elif (price.starts_at is None or price.starts_at <= moment) and (
             price.ends_at is None or moment < price.ends_at
@@ -40,7 +54,7 @@ def offer_at(prices: Iterable[Price], moment: datetime) -> Offer | None:
     return Offer(scheduled.amount_minor, compare_at)
 
 
-def next_edge(prices: Iterable[Price], moment: datetime) -> datetime | None:
+def next_edge(prices: Iterable[Windowed], moment: datetime) -> datetime | None:
     """Return when the next window begins or ends after `moment`."""
     return min(
         (
@@ -53,7 +67,7 @@ def next_edge(prices: Iterable[Price], moment: datetime) -> datetime | None:
     )
 
 
-def edges_between(prices: Iterable[Price], start: datetime, end: datetime) -> list[datetime]:
+def edges_between(prices: Iterable[Windowed], start: datetime, end: datetime) -> list[datetime]:
     """Return the moments after `start` and up to `end` at which windows begin or end, in order."""
     return sorted(
         {

@@ -8,7 +8,8 @@ from django.db.models import Q
 
 from catalog.models import Category, Product, Variant
 from catalog.selectors.prices import lowest_prices, next_edge, offer_at, prices_of
-from catalog.store import cached_product, sealed
+from catalog.selectors.reviews import rating_document
+from catalog.store import Page, cached_move, cached_product, sealed
 from shop.http.json import dumps
 from shop.money import Money
 
@@ -17,8 +18,8 @@ _LARGEST_ID = 2**63 - 1
 _STATES = ("in_stock", "low_stock", "backorder", "out_of_stock")  # the best one first
 
 
-def product_rendered(ref: str, *, currency: str, now: datetime) -> bytes | None:
-    """Return the body of a product's page by id or slug, through the cache.
+def product_rendered(ref: str, *, currency: str, now: datetime) -> Page | None:
+    """Return a product's page by id or slug, rendered, through the caches.
 
     None: unknown, not shown at `now`, or without a price in the currency. No SQL while cached,
     which is also true of what does not exist.
@@ -31,6 +32,23 @@ def product_rendered(ref: str, *, currency: str, now: datetime) -> bytes | None:
         return None if found is None else sealed(dumps(found[0]), good_until=found[1])
 
     return cached_product(ref, currency=currency, now=now, load=load)
+
+
+def slug_of_moved(ref: str, *, now: datetime) -> str | None:
+    """Return the slug of the product that had `ref` for a slug before, through the cache.
+
+    None where there is no such product for shoppers to see. No SQL while remembered, either way.
+    """
+    if len(ref) > 255:
+        return None
+
+    def load() -> bytes | None:
+        shown = Product.objects.visible(now=now).filter(former_slugs=ref)
+        slug = shown.values_list("slug", flat=True).first()
+        return None if slug is None else slug.encode()
+
+    found = cached_move(ref, load)
+    return None if found is None else found.decode()
 
 
 def product_by_ref(ref: str, *, now: datetime) -> Product | None:
@@ -143,6 +161,8 @@ def product_document(
                 "position": image.position,
                 "width": image.width,
                 "height": image.height,
+                "focal_point": {"x": image.focal_x, "y": image.focal_y},
+                "renditions": image.shown_renditions(),
             }
             for image in images
         ],
@@ -151,7 +171,7 @@ def product_document(
             "title": product.seo_title or product.title,
             "description": product.seo_description,
         },
-        "rating": {"average": None, "count": 0},
+        "rating": rating_document(count=product.rating_count, total=product.rating_total),
         "published_at": product.published_at,
         "updated_at": product.updated_at,
     }

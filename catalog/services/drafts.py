@@ -19,6 +19,8 @@ class ImageDraft:
     kept_file: str | None = None
     alt: str = ""
     position: int = 0
+    focal_x: int = 50  # percent from the left: what stays in sight when it is cropped
+    focal_y: int = 50  # percent from the top
 
 
 @dataclass(frozen=True, slots=True)

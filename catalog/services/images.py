@@ -3,9 +3,10 @@
 import hashlib
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from django.core.files.base import ContentFile
@@ -14,10 +15,12 @@ from django.db import transaction
 from django.db.models import F, Max
 from PIL import Image, UnidentifiedImageError
 
-from catalog.errors import NotAnImage
+from catalog.errors import ImageNotFound, InvalidProduct, NotAnImage, ProductNotFound
 from catalog.models import Product, ProductImage
 from catalog.services.drafts import ImageDraft
 from catalog.services.listing import refresh_listing
+from catalog.services.versions import require_version
+from shop.outbox.services import publish
 
 LARGEST_BYTES = 8 * 1024 * 1024
 MOST_PIXELS = 40_000_000
@@ -87,45 +90,151 @@ def is_web_address(url: str) -> bool:
 
 
 @transaction.atomic
-def attach_image(*, product: Product, image: ImageDraft, now: datetime) -> ProductImage:
+def attach_image(
+    *,
+    product: Product,
+    image: ImageDraft,
+    now: datetime,
+    versions: Collection[int] | None = None,
+) -> ProductImage:
     """Add a picture behind the others, by upload or by address (which is kept, not fetched).
 
-    The same picture twice is one: the earlier is returned as it is. Raises NotAnImage.
+    The same picture twice is one: the earlier is returned as it is. Raises NotAnImage, and
+    VersionMismatch unless the product's version is one of `versions`.
     """
     picture = None
     if (image.url is None) == (image.file is None):
         raise NotAnImage("Give a file or an address.")
     if image.file is not None:
         picture = checked_picture(image.file)
-        picture.keep()
     elif not is_web_address(image.url or ""):
         raise NotAnImage("The address of a picture begins with http:// or https://.")
-    list(Product.objects.filter(pk=product.pk).locked().values_list("pk"))
+    for version in Product.objects.filter(pk=product.pk).locked().values_list("version", flat=True):
+        require_version(version, versions)
     same = {"file": picture.name} if picture else {"url": image.url or ""}
     if earlier := ProductImage.objects.filter(product=product, **same).first():
         return earlier
+    if picture is not None:
+        picture.keep()
     last = product.images.aggregate(last=Max("position"))["last"] or 0
     added = new_image(product=product, image=image, picture=picture, position=last + 1)
     added.save()
+    if picture is not None:
+        render_later([product.pk])
     touch_products([product.pk], now=now)
     refresh_listing(product_ids=[product.pk], now=now)
     return added
+
+
+class ImageChanges(TypedDict, total=False):
+    """What of a picture changes. The focal point is in percent from the left and from the top."""
+
+    alt: str
+    focal_x: int
+    focal_y: int
+
+
+@transaction.atomic
+def change_image(
+    *,
+    product_id: int,
+    image_id: int,
+    changes: ImageChanges,
+    now: datetime,
+    versions: Collection[int] | None = None,
+) -> ProductImage:
+    """Change a picture's text or focal point. Raises ImageNotFound, and VersionMismatch."""
+    image = _locked(product_id, image_id, versions)
+    differing = [name for name, value in changes.items() if getattr(image, name) != value]
+    for name in differing:
+        setattr(image, name, changes[name])  # type: ignore[literal-required]
+    if differing:
+        image.save(update_fields=differing)
+        touch_products([product_id], now=now)
+        refresh_listing(product_ids=[product_id], now=now)
+    return image
+
+
+@transaction.atomic
+def order_images(
+    *,
+    product_id: int,
+    image_ids: Sequence[int],
+    now: datetime,
+    versions: Collection[int] | None = None,
+) -> None:
+    """Put the product's pictures in this order; the first one stands for it in lists.
+
+    Raises ProductNotFound, VersionMismatch, and InvalidProduct unless each is named once.
+    """
+    product = Product.objects.filter(pk=product_id).locked().first()
+    if product is None:
+        raise ProductNotFound("There is no such product.")
+    require_version(product.version, versions)
+    images = list(product.images.order_by("position", "id"))
+    if sorted(image_ids) != sorted(image.pk for image in images):
+        problem = "name each picture of the product once"
+        raise InvalidProduct(f"{problem.capitalize()}.", problems=[problem])
+    if [image.pk for image in images] == list(image_ids):
+        return
+    place_of = {pk: place for place, pk in enumerate(image_ids, start=1)}
+    for image in images:
+        image.position = place_of[image.pk]
+    ProductImage.objects.bulk_update(images, ["position"])
+    touch_products([product_id], now=now)
+    refresh_listing(product_ids=[product_id], now=now)
+
+
+@transaction.atomic
+def remove_image(
+    *, product_id: int, image_id: int, now: datetime, versions: Collection[int] | None = None
+) -> None:
+    """Take a picture from the product; variants that showed it show the first one then.
+
+    Its file stays: other products may show the same. Raises ImageNotFound, and VersionMismatch.
+    """
+    _locked(product_id, image_id, versions).delete()
+    touch_products([product_id], now=now)
+    refresh_listing(product_ids=[product_id], now=now)
+
+
+def _locked(product_id: int, image_id: int, versions: Collection[int] | None) -> ProductImage:
+    product = Product.objects.filter(pk=product_id).locked().first()
+    image = ProductImage.objects.filter(pk=image_id, product=product_id).first()
+    if product is None or image is None:
+        raise ImageNotFound("The product has no such picture.")
+    require_version(product.version, versions)
+    return image
+
+
+def render_later(product_ids: Sequence[int]) -> None:
+    """Have the renditions of these products' new pictures made once the transaction commits."""
+    for product_id in product_ids:
+        publish(
+            topic="catalog.pictures_added",
+            key=f"product:{product_id}",
+            payload={"v": 1, "product_id": product_id},
+        )
 
 
 def new_image(
     *, product: Product, image: ImageDraft, picture: Picture | None, position: int
 ) -> ProductImage:
     """Return the row of a picture, not saved yet."""
-    if picture is None:
-        return ProductImage(product=product, alt=image.alt, position=position, url=image.url or "")
-    return ProductImage(
+    added = ProductImage(
         product=product,
         alt=image.alt,
         position=position,
-        file=picture.name,
-        width=picture.width,
-        height=picture.height,
+        focal_x=image.focal_x,
+        focal_y=image.focal_y,
     )
+    if picture is None:
+        added.url = image.url or ""
+    else:
+        added.file = picture.name
+        added.width = picture.width
+        added.height = picture.height
+    return added
 
 
 def touch_products(product_ids: Sequence[int], *, now: datetime) -> None:

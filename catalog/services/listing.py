@@ -91,6 +91,19 @@ choice AS (
         string_agg(value, ' ' ORDER BY place, rank, value) AS answers
     FROM answered GROUP BY product_id
 ),
+typed AS (
+    SELECT chosen.id AS product_id,
+        array_agg(fact ORDER BY place) AS attributes, array_agg(lower(fact) ORDER BY place) AS keys
+    FROM chosen
+    JOIN catalog_producttype t ON lower(t.name) = lower(chosen.product_type)
+    JOIN catalog_attributedefinition d ON d.product_type_id = t.id AND d.is_filterable
+    CROSS JOIN LATERAL (
+        SELECT d.name || '=' || left(value, 255) AS fact, (d.position, d.id) AS place
+        FROM jsonb_each_text(chosen.attributes) AS stated (name, value)
+        WHERE lower(stated.name) = lower(d.name) AND value IS NOT NULL
+    ) facts
+    GROUP BY chosen.id
+),
 fresh AS MATERIALIZED (
     SELECT chosen.id AS product_id, cost.currency, chosen.slug, chosen.title,
         left(regexp_replace(normalize(lower(chosen.title), NFKD),
@@ -100,6 +113,8 @@ fresh AS MATERIALIZED (
         coalesce(shelf.slugs, '{}')::varchar[] AS category_path, chosen.tags,
         coalesce(choice.options, '{}')::varchar[] AS options,
         coalesce(choice.option_keys, '{}')::varchar[] AS option_keys,
+        coalesce(typed.attributes, '{}')::varchar[] AS attributes,
+        coalesce(typed.keys, '{}')::varchar[] AS attribute_keys,
         coalesce(picture.url, '') AS image_url, coalesce(picture.file, '') AS image_file,
         cost.lowest AS min_price_minor, cost.highest AS max_price_minor,
         cost.compare_at AS compare_at_minor,
@@ -121,6 +136,7 @@ fresh AS MATERIALIZED (
     LEFT JOIN shelf ON shelf.id = chosen.category_id
     LEFT JOIN edge ON edge.product_id = chosen.id
     LEFT JOIN choice ON choice.product_id = chosen.id
+    LEFT JOIN typed ON typed.product_id = chosen.id
     LEFT JOIN LATERAL (
         SELECT url, file FROM catalog_productimage i WHERE i.product_id = chosen.id
         ORDER BY i.position, i.id LIMIT 1
@@ -156,32 +172,37 @@ gone AS (
 )
 INSERT INTO catalog_productlisting AS old (
     product_id, currency, slug, title, title_key, vendor, category_slug, category_name,
-    category_path, tags, options, option_keys, image_url, image_file, min_price_minor,
+    category_path, tags, options, option_keys, attributes, attribute_keys,
+    image_url, image_file, min_price_minor,
     max_price_minor, compare_at_minor, availability_state, availability_quantity, in_stock,
     popularity, published_at, refresh_at, search)
 SELECT * FROM fresh ORDER BY product_id, currency
 ON CONFLICT (product_id, currency) DO UPDATE SET (
     slug, title, title_key, vendor, category_slug, category_name,
-    category_path, tags, options, option_keys, image_url, image_file, min_price_minor,
+    category_path, tags, options, option_keys, attributes, attribute_keys,
+    image_url, image_file, min_price_minor,
     max_price_minor, compare_at_minor, availability_state, availability_quantity, in_stock,
     popularity, published_at, refresh_at, search
 ) = (
     excluded.slug, excluded.title, excluded.title_key, excluded.vendor, excluded.category_slug,
     excluded.category_name, excluded.category_path, excluded.tags, excluded.options,
-    excluded.option_keys, excluded.image_url, excluded.image_file, excluded.min_price_minor,
+    excluded.option_keys, excluded.attributes, excluded.attribute_keys,
+    excluded.image_url, excluded.image_file, excluded.min_price_minor,
     excluded.max_price_minor, excluded.compare_at_minor, excluded.availability_state,
     excluded.availability_quantity, excluded.in_stock, excluded.popularity,
     excluded.published_at, excluded.refresh_at, excluded.search)
 WHERE (
     old.slug, old.title, old.title_key, old.vendor, old.category_slug, old.category_name,
-    old.category_path, old.tags, old.options, old.option_keys, old.image_url, old.image_file,
+    old.category_path, old.tags, old.options, old.option_keys, old.attributes,
+    old.attribute_keys, old.image_url, old.image_file,
     old.min_price_minor, old.max_price_minor, old.compare_at_minor, old.availability_state,
     old.availability_quantity, old.in_stock, old.popularity, old.published_at, old.refresh_at,
     old.search
 ) IS DISTINCT FROM (
     excluded.slug, excluded.title, excluded.title_key, excluded.vendor, excluded.category_slug,
     excluded.category_name, excluded.category_path, excluded.tags, excluded.options,
-    excluded.option_keys, excluded.image_url, excluded.image_file, excluded.min_price_minor,
+    excluded.option_keys, excluded.attributes, excluded.attribute_keys,
+    excluded.image_url, excluded.image_file, excluded.min_price_minor,
     excluded.max_price_minor, excluded.compare_at_minor, excluded.availability_state,
     excluded.availability_quantity, excluded.in_stock, excluded.popularity,
     excluded.published_at, excluded.refresh_at, excluded.search)
@@ -214,6 +235,14 @@ def forget_on_commit(*, product_ids: Collection[int], also: Collection[str] = ()
             key=f"product:{batch[0]}",
             payload={"v": 1, "product_ids": batch, "slugs": list(also)},
         )
+
+
+def forget_cards_on_commit(variant_ids: Collection[int]) -> None:
+    """Drop what caches hold of variants that are no more, once the transaction commits.
+
+    Checkout asks the database, so a copy that a crash leaves behind sells nothing.
+    """
+    transaction.on_commit(partial(forget_cards, list(variant_ids)))
 
 
 def forget_now(*, product_ids: Collection[int], also: Collection[str] = ()) -> None:

@@ -1,12 +1,13 @@
 """Prices set, scheduled and withdrawn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from django.db import transaction
 
-from catalog.errors import InvalidProduct, PriceWindowOverlaps
+from catalog.errors import InvalidProduct, PriceWindowOverlaps, VariantNotFound
 from catalog.models import Price, Product, Variant
 from catalog.services.images import touch_products
 from catalog.services.listing import refresh_listing
@@ -32,6 +33,21 @@ class PriceDraft:
         return self.starts_at is not None or self.ends_at is not None
 
 
+@dataclass(frozen=True, slots=True)
+class PriceOutcome:
+    """What became of one price: `code` and `detail` say why it failed."""
+
+    outcome: Literal["created", "updated", "unchanged", "failed"]
+    code: str = ""
+    detail: str = ""
+
+
+_UNKNOWN = PriceOutcome("failed", VariantNotFound.code, "There is no such variant.")
+_OVERLAPS = PriceOutcome(
+    "failed", PriceWindowOverlaps.code, "Another scheduled price holds at that time."
+)
+
+
 @transaction.atomic
 def set_prices(*, drafts: Sequence[PriceDraft], now: datetime) -> None:
     """Set these prices: a base price replaces the one before, a scheduled one is added.
@@ -42,52 +58,99 @@ def set_prices(*, drafts: Sequence[PriceDraft], now: datetime) -> None:
 
     Raises InvalidProduct, and PriceWindowOverlaps for two windows with a moment in common.
     """
-    _check(drafts)
+    problems = [problem for draft in drafts for problem in _problems(draft)]
+    if problems:
+        raise InvalidProduct("; ".join(problems[:5]) + ".", problems=problems)
+    for draft, outcome in zip(drafts, _set_in_batches(drafts, now=now), strict=True):
+        if outcome == _OVERLAPS:
+            raise PriceWindowOverlaps(outcome.detail, variant_id=draft.variant_id)
+
+
+@transaction.atomic
+def set_prices_each(
+    *, drafts: Sequence[PriceDraft], now: datetime, dry_run: bool = False
+) -> list[PriceOutcome]:
+    """Set those of the prices that can be set, and say of each what became of it, in order.
+
+    One that fails stops no other. `dry_run`: only say what would become of them. Other promises
+    of `set_prices`.
+    """
+    outcomes: list[PriceOutcome | None] = []
+    for draft in drafts:
+        problems = list(_problems(draft))
+        outcomes.append(
+            PriceOutcome("failed", InvalidProduct.code, "; ".join(problems) + ".")
+            if problems
+            else None
+        )
+    possible = [draft for draft, failed in zip(drafts, outcomes, strict=True) if failed is None]
+    with transaction.atomic():
+        results = iter(_set_in_batches(possible, now=now))
+        transaction.set_rollback(dry_run)
+    return [failed or next(results) for failed in outcomes]
+
+
+def _set_in_batches(drafts: Sequence[PriceDraft], *, now: datetime) -> list[PriceOutcome]:
+    outcomes = []
     for start in range(0, len(drafts), BATCH):
-        _set_some(drafts[start : start + BATCH], now=now)
+        outcomes += _set_some(drafts[start : start + BATCH], now=now)
+    return outcomes
 
 
-def _set_some(drafts: Sequence[PriceDraft], *, now: datetime) -> None:
+def _set_some(drafts: Sequence[PriceDraft], *, now: datetime) -> list[PriceOutcome]:
     variants = dict(
         Variant.objects.filter(pk__in={draft.variant_id for draft in drafts}).values_list(
             "pk", "product_id"
         )
     )
-    product_ids = sorted(set(variants.values()))
-    list(Product.objects.filter(pk__in=product_ids).locked().values_list("pk"))
+    list(Product.objects.filter(pk__in=set(variants.values())).locked().values_list("pk"))
     known: dict[tuple[int, str], list[Price]] = {}
     for price in Price.objects.filter(variant__in=variants).order_by("id"):
         known.setdefault((price.variant_id, price.currency), []).append(price)
     new: list[Price] = []
-    kept: list[Price] = []
-    for draft in drafts:
-        if draft.variant_id not in variants:
-            continue
-        own = known.setdefault((draft.variant_id, draft.currency), [])
-        window = (draft.starts_at, draft.ends_at)
-        same = [price for price in own if (price.starts_at, price.ends_at) == window]
-        if same:
-            price = same[0]
-            if price.pk is not None:
-                kept.append(price)
-        else:
-            if draft.has_window and any(p.has_window and _overlap(p, draft) for p in own):
-                raise PriceWindowOverlaps(
-                    "Another scheduled price holds at that time.", variant_id=draft.variant_id
-                )
-            price = Price(
-                variant_id=draft.variant_id,
-                currency=draft.currency,
-                starts_at=draft.starts_at,
-                ends_at=draft.ends_at,
-            )
-            own.append(price)
-            new.append(price)
-        price.amount_minor = draft.amount_minor
-        price.compare_at_minor = draft.compare_at_minor
-    Price.objects.bulk_update(kept, ["amount_minor", "compare_at_minor"], batch_size=500)
+    kept: dict[int, Price] = {}
+    outcomes = [
+        _place(draft, known.setdefault((draft.variant_id, draft.currency), []), new, kept)
+        if draft.variant_id in variants
+        else _UNKNOWN
+        for draft in drafts
+    ]
+    Price.objects.bulk_update(kept.values(), ["amount_minor", "compare_at_minor"], batch_size=500)
     Price.objects.bulk_create(new)
-    _prices_changed(list(variants), product_ids, now=now)
+    repriced = sorted({price.variant_id for price in [*new, *kept.values()]})
+    if repriced:
+        _prices_changed(repriced, sorted({variants[pk] for pk in repriced}), now=now)
+    return outcomes
+
+
+def _place(
+    draft: PriceDraft, own: list[Price], new: list[Price], kept: dict[int, Price]
+) -> PriceOutcome:
+    """Put the draft among the `own` prices of its variant and currency, to be written later."""
+    window = (draft.starts_at, draft.ends_at)
+    same = [price for price in own if (price.starts_at, price.ends_at) == window]
+    if not same:
+        if draft.has_window and any(p.has_window and _overlap(p, draft) for p in own):
+            return _OVERLAPS
+        price = Price(
+            variant_id=draft.variant_id,
+            currency=draft.currency,
+            amount_minor=draft.amount_minor,
+            compare_at_minor=draft.compare_at_minor,
+            starts_at=draft.starts_at,
+            ends_at=draft.ends_at,
+        )
+        own.append(price)
+        new.append(price)
+        return PriceOutcome("created")
+    price = same[0]
+    wanted = (draft.amount_minor, draft.compare_at_minor)
+    if (price.amount_minor, price.compare_at_minor) == wanted:
+        return PriceOutcome("unchanged")
+    price.amount_minor, price.compare_at_minor = wanted
+    if price.pk is not None:
+        kept[price.pk] = price
+    return PriceOutcome("updated")
 
 
 @transaction.atomic
@@ -136,17 +199,13 @@ def _overlap(price: Price | PriceDraft, draft: PriceDraft) -> bool:
     return starts_first and ends_last
 
 
-def _check(drafts: Sequence[PriceDraft]) -> None:
-    problems = []
-    for draft in drafts:
-        if not is_currency(draft.currency):
-            problems.append(f"{draft.currency!r} is no currency")
-        if not 0 <= draft.amount_minor <= LARGEST_MINOR:
-            problems.append(f"the price of variant {draft.variant_id} is not possible")
-        compare_at = draft.compare_at_minor
-        if compare_at is not None and not draft.amount_minor < compare_at <= LARGEST_MINOR:
-            problems.append(f"the compared price of variant {draft.variant_id} is not above it")
-        if draft.starts_at and draft.ends_at and draft.ends_at <= draft.starts_at:
-            problems.append(f"the window of variant {draft.variant_id} ends before it starts")
-    if problems:
-        raise InvalidProduct("; ".join(problems[:5]) + ".", problems=problems)
+def _problems(draft: PriceDraft) -> Iterable[str]:
+    if not is_currency(draft.currency):
+        yield f"{draft.currency!r} is no currency"
+    if not 0 <= draft.amount_minor <= LARGEST_MINOR:
+        yield f"the price of variant {draft.variant_id} is not possible"
+    compare_at = draft.compare_at_minor
+    if compare_at is not None and not draft.amount_minor < compare_at <= LARGEST_MINOR:
+        yield f"the compared price of variant {draft.variant_id} is not above it"
+    if draft.starts_at and draft.ends_at and draft.ends_at <= draft.starts_at:
+        yield f"the window of variant {draft.variant_id} ends before it starts"

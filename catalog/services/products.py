@@ -1,8 +1,7 @@
 """Products made, changed and taken away."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -17,21 +16,20 @@ from catalog.models import (
     Product,
     ProductImage,
     ProductOption,
-    TaxClass,
     Variant,
 )
+from catalog.services.draft_rules import draft_problems
 from catalog.services.drafts import ProductDraft, UpsertResult, VariantDraft
-from catalog.services.images import Picture, checked_picture, is_web_address, new_image
+from catalog.services.images import Picture, checked_picture, new_image, render_later
 from catalog.services.listing import forget_on_commit, in_batches, refresh_listing
 from catalog.services.price_history import append_price_history
+from catalog.services.relations import remember_slug
+from catalog.services.types import attribute_problems, definitions_of
 from shop.db.copying import insert_rows, update_rows
-from shop.money import LARGEST_MINOR, is_currency
 
 # Products, and variants of them, in one round of statements: a statement takes 65,535 parameters.
 BATCH = 500
 BATCH_VARIANTS = 2000
-_SLUG = re.compile(r"[-\w]{1,255}")
-_LARGEST_GRAMS = 2**31 - 1
 
 
 def sanitised(html: str) -> str:
@@ -56,7 +54,7 @@ def upsert_products(*, drafts: Sequence[ProductDraft], now: datetime) -> list[Up
 
     Raises InvalidProduct that names every broken rule, SkuTaken, and NotAnImage.
     """
-    problems = [problem for draft in drafts for problem in _problems(draft)]
+    problems = [problem for draft in drafts for problem in draft_problems(draft)]
     problems += [
         f"{slug}: there are two drafts of this slug"
         for slug, times in Counter(draft.slug for draft in drafts).items()
@@ -69,6 +67,19 @@ def upsert_products(*, drafts: Sequence[ProductDraft], now: datetime) -> list[Up
         ).items()
         if times > 1
     ]
+    described = [draft for draft in drafts if draft.product_type and draft.attributes]
+    if described:
+        definitions = definitions_of(draft.product_type for draft in described)
+        problems += [
+            problem
+            for draft in described
+            for problem in attribute_problems(
+                name=draft.slug,
+                product_type=draft.product_type,
+                attributes=draft.attributes,
+                definitions=definitions,
+            )
+        ]
     if problems:
         raise InvalidProduct("; ".join(problems[:5]) + ".", problems=problems)
     pictures = {
@@ -149,6 +160,7 @@ def product_was_edited(*, product_id: int, now: datetime, old_slug: str = "") ->
     append_price_history(variant_ids=[variant.pk for variant in variants], now=now)
     refresh_listing(product_ids=[product_id], now=now)
     if old_slug and old_slug != product.slug:
+        remember_slug(product_id=product_id, old=old_slug, new=product.slug, now=now)
         forget_on_commit(product_ids=[product_id], also=[old_slug])
 
 
@@ -179,97 +191,6 @@ def _set_status(product_ids: Sequence[int], status: str, *, now: datetime) -> in
     )
     refresh_listing(product_ids=changing, now=now)
     return len(changing)
-
-
-# What a draft must be -----------------------------------------------------------------------------
-
-
-def _problems(draft: ProductDraft) -> Iterable[str]:
-    """Yield a sentence for each rule that the draft breaks, whatever the database holds."""
-    name = draft.slug[:80] or "a product without a slug"
-    if not _SLUG.fullmatch(draft.slug):
-        yield f"{name}: a slug has 1 to 255 letters, digits, hyphens and underscores"
-    if not draft.title.strip():
-        yield f"{name}: it has no title"
-    if draft.status not in Product.Status.values:
-        yield f"{name}: {draft.status!r} is no status"
-    for column in ("title", "vendor", "product_type", "seo_title", "seo_description"):
-        yield from _text_problems(name, column, getattr(draft, column), _longest(Product, column))
-    yield from _text_problems(name, "description", draft.description_html, 1_000_000)
-    for tag in draft.tags:
-        yield from _text_problems(name, "tag", tag, 255)
-    if "\\u0000" in repr(draft.attributes) or "\\x00" in repr(draft.attributes):
-        yield f"{name}: its attributes hold a NUL character"
-    yield from _option_problems(name, draft)
-    for variant in draft.variants:
-        yield from _variant_problems(name, variant, len(draft.options))
-    yield from _image_problems(name, draft)
-
-
-def _option_problems(name: str, draft: ProductDraft) -> Iterable[str]:
-    for option in draft.options:
-        yield from _text_problems(name, "option name", option, 255)
-        if not option.strip() or "=" in option:
-            yield f"{name}: an option needs a name, without an equals sign"
-    if len({option.lower() for option in draft.options}) < len(draft.options):
-        yield f"{name}: two of its options have the same name"
-    skus = [variant.sku for variant in draft.variants]
-    for sku, times in Counter(skus).items():
-        if times > 1:
-            yield f"{name}: the SKU {sku} is there {times} times"
-    answers = Counter(
-        tuple(variant.option_values) for variant in draft.variants if variant.is_active
-    )
-    for values, times in answers.items():
-        if times > 1:
-            shown = " / ".join(values) or "no option"
-            yield f"{name}: {times} variants are {shown}"
-
-
-def _variant_problems(name: str, variant: VariantDraft, options: int) -> Iterable[str]:
-    if not variant.sku.strip():
-        yield f"{name}: a variant has no SKU"
-    yield from _text_problems(name, "SKU", variant.sku, _longest(Variant, "sku"))
-    yield from _text_problems(name, "barcode", variant.barcode, _longest(Variant, "barcode"))
-    if len(variant.option_values) != options:
-        yield f"{name}: {variant.sku} has {len(variant.option_values)} values for {options} options"
-    for value in variant.option_values:
-        yield from _text_problems(name, "option value", value, 255)
-        if not value.strip():
-            yield f"{name}: an option value of {variant.sku} is empty"
-    if variant.tax_class not in TaxClass.values:
-        yield f"{name}: {variant.tax_class!r} is no tax class"
-    if not 0 <= variant.weight_grams <= _LARGEST_GRAMS:
-        yield f"{name}: the weight of {variant.sku} is not possible"
-    for currency, (amount, compare_at) in variant.prices.items():
-        if not is_currency(currency):
-            yield f"{name}: {currency!r} is no currency"
-        if not 0 <= amount <= LARGEST_MINOR:
-            yield f"{name}: the price of {variant.sku} is not possible"
-        if compare_at is not None and not amount < compare_at <= LARGEST_MINOR:
-            yield f"{name}: the compared price of {variant.sku} is not above its price"
-
-
-def _image_problems(name: str, draft: ProductDraft) -> Iterable[str]:
-    for image in draft.images or ():
-        if [image.url, image.file, image.kept_file].count(None) != 2:
-            yield f"{name}: a picture is a file or an address"
-        elif image.url is not None and not is_web_address(image.url):
-            yield f"{name}: {image.url[:80]!r} is no http or https address"
-        if not 0 <= image.position < 32_768:
-            yield f"{name}: the position of a picture is not possible"
-        yield from _text_problems(name, "picture's text", image.alt, _longest(ProductImage, "alt"))
-
-
-def _text_problems(name: str, what: str, text: str, longest: int) -> Iterable[str]:
-    if len(text) > longest:
-        yield f"{name}: the {what} is longer than {longest} characters"
-    if "\x00" in text:
-        yield f"{name}: the {what} holds a NUL character"
-
-
-def _longest(model: type[models.Model], column: str) -> int:
-    return int(model._meta.get_field(column).max_length or 0)  # type: ignore[union-attr]
 
 
 # From draft to rows -------------------------------------------------------------------------------
@@ -520,6 +441,7 @@ class _Upsert:
             ProductImage.objects.filter(pk__in=gone).delete()
         update_rows(kept, ["alt", "position"])
         insert_rows(new)
+        render_later(sorted({image.product_id for image in new if image.file}))
 
     def _write_variants(self) -> None:
         new, kept = [], list(self.switched_off)

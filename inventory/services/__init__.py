@@ -37,7 +37,7 @@ from inventory.services.flash_sales import (
     remove_purchase_limit,
     set_purchase_limit,
 )
-from inventory.services.holds import extend_hold
+from inventory.services.holds import claim_hold, extend_hold
 from inventory.services.low_stock import send_low_stock
 from inventory.services.receipts import (
     ReceiptLine,
@@ -96,6 +96,7 @@ __all__ = [
     "change_flash_sale",
     "change_stock_terms",
     "change_warehouse",
+    "claim_hold",
     "close_warehouse",
     "commit_stock",
     "count_stock",

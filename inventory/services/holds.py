@@ -1,4 +1,4 @@
-"""Holds that are given more time."""
+"""Holds that are given more time, and kept while their money is being written down."""
 
 from datetime import datetime
 
@@ -19,6 +19,13 @@ WITH mine AS MATERIALIZED (
 SELECT coalesce(bool_and(state = 'HELD'), true) FROM mine
 """
 
+_CLAIM = """
+SELECT coalesce(bool_or(state = 'RELEASED'), false) FROM (
+    SELECT state FROM inventory_reservation
+    WHERE reference = %s ORDER BY id FOR UPDATE
+) mine
+"""
+
 
 def extend_hold(*, reference: str, until: datetime) -> bool:
     """Have everything that is held for `reference` stay so until then; False if some is no more.
@@ -31,3 +38,15 @@ def extend_hold(*, reference: str, until: datetime) -> bool:
         cursor.execute(_EXTEND, {"reference": reference, "until": until})
         (is_held,) = cursor.fetchone()
     return bool(is_held)
+
+
+def claim_hold(*, reference: str) -> bool:
+    """Keep the hold of `reference` for the caller until its transaction ends; False if it is over.
+
+    From here on nobody releases it or takes it over, and no stock is locked: `commit_stock` can
+    come last. True for a reference that never held anything.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, [reference])
+        (is_over,) = cursor.fetchone()
+    return not is_over

@@ -11,6 +11,7 @@ from orders.selectors.questions import (
     all_orders,
     document_of,
     erased_people,
+    has_bought,
     narrowed,
     orders_of,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "all_orders",
     "document_of",
     "erased_people",
+    "has_bought",
     "is_buyer",
     "link_token",
     "narrowed",

@@ -22,6 +22,15 @@ def all_orders() -> QuerySet[Order]:
     return _for_rows(Order.objects.all())
 
 
+def has_bought(*, customer: User, product_id: int) -> bool:
+    """Tell whether the customer has an order of the product that was not cancelled, and paid."""
+    return OrderLine.objects.filter(
+        order__customer=customer,
+        order__status__in=[Order.Status.CONFIRMED, Order.Status.COMPLETED],
+        variant__product=product_id,
+    ).exists()
+
+
 def narrowed(
     orders: QuerySet[Order],
     *,

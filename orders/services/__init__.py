@@ -20,6 +20,7 @@ from orders.services.checking_out import (
     empty_cart_of,
     remember_answer,
 )
+from orders.services.counting import count_sales
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
 from orders.services.erasing import (
     carry_out_erasure,
@@ -52,6 +53,8 @@ from orders.services.reconciling import (
     repair_books,
 )
 from orders.services.rehashing import rehash_emails
+from orders.services.resuming import resume_checkouts
+from orders.services.reviewing import post_review
 from orders.services.sandbox import complete_sandbox_payment, sandbox_payment
 from orders.services.sweeping import Sweep, expire_holds, expire_order, sweep_payments
 
@@ -76,6 +79,7 @@ __all__ = [
     "carry_out_erasure",
     "checkout",
     "complete_sandbox_payment",
+    "count_sales",
     "empty_cart_of",
     "execute_refund",
     "expire_holds",
@@ -85,6 +89,7 @@ __all__ = [
     "new_number",
     "pay",
     "place_order",
+    "post_review",
     "preview",
     "purge_retained_invoice_data",
     "reapply_erasures",
@@ -101,6 +106,7 @@ __all__ = [
     "request_of",
     "request_order_link",
     "request_personal_export",
+    "resume_checkouts",
     "sandbox_payment",
     "send_cancellation",
     "send_confirmation",

@@ -28,10 +28,17 @@ from orders.models import (
     ReturnLine,
 )
 from orders.providers import MANUAL, provider_of
-from orders.providers.base import ProviderError, RefundRefused, RefundRequest, RefundResult
+from orders.providers.base import (
+    ProviderError,
+    ProviderTimeout,
+    RefundRefused,
+    RefundRequest,
+    RefundResult,
+)
 from orders.services.paying import IN_FLIGHT, backoff, request_of
 from orders.services.placing import stock_lines
 from orders.services.states import move_order
+from shop.faults import fault
 from shop.money import Money
 
 # A refund that the provider did not answer for so many times is for a person to look at.
@@ -157,7 +164,9 @@ def execute_refund(*, refund: Refund, now: datetime) -> Refund:
         key=refund.pk, payment=request_of(refund.payment), amount_minor=refund.amount_minor
     )
     try:
+        fault("refund.before_asking", error=ProviderTimeout)
         result = provider_of(refund.payment.provider).refund(request)
+        fault("refund.answered", error=ProviderTimeout)
     except ProviderError as error:
         return _ask_later(refund, why=type(error).__name__, now=now)
     except RefundRefused as error:

@@ -25,6 +25,7 @@ from orders.services.paying import (
 from orders.services.states import move_order
 from shop import idempotency
 from shop.db.retry import retried
+from shop.faults import fault
 
 
 def cancel_order(*, number: str, reason: str, now: datetime, actor_id: int | None = None) -> Order:
@@ -37,6 +38,7 @@ def cancel_order(*, number: str, reason: str, now: datetime, actor_id: int | Non
     Raises OrderNotFound, and OrderNotCancellable once something of it is on its way.
     """
     order_id = _cancel(number=number, reason=reason, now=now, actor_id=actor_id)
+    fault("cancel.committed")
     for payment in Payment.objects.filter(order=order_id, status__in=Payment.OPEN):
         void_payment(payment, now=now)
     for refund in Refund.objects.filter(order=order_id, status=Refund.Status.NEW):

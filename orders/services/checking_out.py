@@ -45,6 +45,7 @@ from orders.services.quoting import Expectation, Offer, cart_or_none, offer_for,
 from shop import idempotency
 from shop.db.retry import retried
 from shop.errors import FieldError, Malformed, Refusal
+from shop.faults import fault
 from shop.idempotency import IdempotencyInProgress, Scope, StoredAnswer
 from shop.privacy import email_hash
 
@@ -116,6 +117,7 @@ def checkout(*, wish: CheckoutWish, scope: Scope, request_id: str, now: datetime
     # Before the key is claimed, because the cart is emptied only after its answer is stored: so a
     # twin of this request finds the cart, or the answer, and never neither.
     cart = cart_or_none(wish.owner)
+    fault("checkout.before_prepare")
     admission = _admission(wish=wish, cart=cart, scope=scope, now=now)
     if admission.ticket is not None:
         return CheckoutAnswer(ticket_answer(admission.ticket))
@@ -129,6 +131,7 @@ def checkout(*, wish: CheckoutWish, scope: Scope, request_id: str, now: datetime
         return CheckoutAnswer(prepared.answer, is_replay=True)
     if prepared.payment is None:
         raise AssertionError("prepared neither an answer nor a payment")
+    fault("checkout.prepared")
     return _pay_and_settle(
         prepared.payment, prepared.known, scope=scope, request_id=request_id, now=now
     )
@@ -185,6 +188,7 @@ def _prepare(
         if left is None:
             raise IdempotencyInProgress("Send it again in a second.", retry_after=1)
         return _Prepared(payment=left)
+    fault("checkout.key_claimed")
     require_payable(wish.provider, wish.token)
     _require_address_of_buyer(wish)
     offer = offer_for(
@@ -206,6 +210,7 @@ def _prepare(
         payment_id=payment_id,
         idempotency_claim=claim.id,
     )
+    fault("checkout.before_commit")
     return _Prepared(payment=placed.payment, known=placed)
 
 
@@ -322,8 +327,10 @@ def _settle(
     settlement = _settled(
         payment_id=payment.pk, result=result, now=now, known=known, request_id=request_id
     )
+    fault("checkout.settled")
     if settlement.order.status == Order.Status.CONFIRMED:
         empty_ordered_cart(settlement.order)
+    fault("checkout.before_answer")
     if settlement.answer is not None:
         return CheckoutAnswer(settlement.answer)
     return _answer_by_another(payment, scope=scope, now=now)
@@ -340,17 +347,28 @@ def _accept(payment: Payment, *, scope: Scope, request_id: str, now: datetime) -
         if current.is_open and current.idempotency_claim is not None:
             current.next_attempt_at = now + ASK_AGAIN
             current.save(update_fields=["next_attempt_at"])
-            order = current.order
-            answer = checkout_answer(
-                order,
-                current,
-                lines=list(order.lines.order_by("position")),
-                events=list(order.events.order_by("id")),
-                request_id=request_id,
-            )
-            idempotency.complete(current.idempotency_claim, answer)
+            answer = store_answer(current, request_id=request_id)
+            fault("checkout.before_accept")
             return CheckoutAnswer(answer)
     return _answer_by_another(payment, scope=scope, now=now)
+
+
+def store_answer(payment: Payment, *, request_id: str) -> StoredAnswer:
+    """Store what the buyer is told of a payment as it stands, unless its key has an answer.
+
+    Joins the caller's transaction, who holds the payment's lock.
+    """
+    order = payment.order
+    answer = checkout_answer(
+        order,
+        payment,
+        lines=list(order.lines.order_by("position")),
+        events=list(order.events.order_by("id")),
+        request_id=request_id,
+    )
+    if payment.idempotency_claim is not None:
+        idempotency.complete(payment.idempotency_claim, answer)
+    return answer
 
 
 def _answer_by_another(payment: Payment, *, scope: Scope, now: datetime) -> CheckoutAnswer:
@@ -379,9 +397,14 @@ def empty_ordered_cart(order: Order) -> bool:
 
 
 def empty_cart_of(*, order_id: int) -> bool:
-    """Empty the cart that became this order, if it was not changed since. Safe to repeat."""
+    """Empty the cart that became this order, if it was not changed since. Safe to repeat.
+
+    Raises CartUnavailable: nobody comes after this one.
+    """
     order = Order.objects.filter(pk=order_id).first()
-    return order is not None and empty_ordered_cart(order)
+    if order is None or not order.cart_id or order.cart_version is None:
+        return False
+    return empty_cart_by_id(cart_id=order.cart_id, version=order.cart_version)
 
 
 def _is_second_order_of_cart(error: IntegrityError) -> bool:

@@ -16,6 +16,7 @@ from django.db.models import Q
 from accounts.models import User
 from accounts.services import erase_account, prove_password
 from cart.services import CartOwner, clear
+from catalog.services import forget_author
 from inventory.services import forget_subscriptions
 from orders.errors import ErasureNotPossible
 from orders.models import (
@@ -107,6 +108,7 @@ def carry_out_erasure(*, user_id: int, now: datetime) -> bool:
     if erasure is None or erasure.finished_at is not None:
         return True
     forget_subscriptions(customer_id=user_id, email_hashes=erasure.email_hashes)
+    forget_author(author=f"customer:{user_id}")
     idempotency.forget(subject=f"user:{user_id}")
     forget_jobs_of(user_id)
     theirs = Q(customer=user_id) | Q(customer=None, email_hash__in=erasure.email_hashes)

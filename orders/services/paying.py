@@ -13,17 +13,25 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from inventory.errors import OutOfStock, PurchaseLimitExceeded, ReservationOver
-from inventory.services import commit_stock, extend_hold, release_stock, reserve_stock
+from inventory.errors import OutOfStock, PurchaseLimitExceeded
+from inventory.services import (
+    claim_hold,
+    commit_stock,
+    extend_hold,
+    release_stock,
+    reserve_stock,
+)
 from orders.errors import PaymentNotFound
 from orders.models import Channel, Order, OrderEvent, Payment, Refund
 from orders.providers import MANUAL, provider_of
-from orders.providers.base import Outcome, PaymentRequest, PaymentResult
+from orders.providers.base import Outcome, PaymentRequest, PaymentResult, ProviderTimeout
 from orders.services.answers import checkout_answer
 from orders.services.drafts import OrderDraft, PlacedOrder
 from orders.services.placing import buyer_of, place_order, stock_lines
 from orders.services.states import move_order, move_payment
 from shop import idempotency
+from shop.db.joining import joining
+from shop.faults import fault
 from shop.idempotency import StoredAnswer
 from shop.money import Money
 from shop.outbox.services import publish
@@ -92,10 +100,13 @@ def pay(payment: Payment, *, now: datetime) -> PaymentResult | None:
     """
     if not claim_payment(payment, now=now):
         return None
-    return provider_of(payment.provider).pay(request_of(payment))
+    fault("payment.before_asking", error=ProviderTimeout)
+    result = provider_of(payment.provider).pay(request_of(payment))
+    fault("payment.answered")
+    return result
 
 
-@transaction.atomic
+@joining
 def settle_payment(
     *,
     payment_id: UUID,
@@ -111,9 +122,10 @@ def settle_payment(
     and its stock comes free. Too late, for an order that was cancelled meanwhile: the money is
     given back. Completes the answer of the checkout that began it. Safe to repeat: an attempt
     that is over stays as it is. Joins the caller's transaction; locks the order, then the payment,
-    then the stock. `known` spares queries to the caller who has just placed the order and is about
-    to answer its buyer; without it, a buyer whose order ends here is told by mail. `because` says
-    why, if the word of the provider does not.
+    then the hold, and last of all, so that nobody waits longer than for the commit, the stock.
+    `known` spares queries to the caller who has just placed the order and is about to answer its
+    buyer; without it, a buyer whose order ends here is told by mail. `because` says why, if the
+    word of the provider does not.
 
     Raises PaymentNotFound.
     """
@@ -126,10 +138,12 @@ def settle_payment(
         and payment.status == Payment.Status.REQUIRES_ACTION
     ):
         return Settlement(order, payment, is_news=False)
+    fault("settle.locked")
     _note(payment, result, now=now)
+    sold: _Hold | None = None
     match result.outcome:
         case Outcome.CAPTURED | Outcome.AUTHORIZED:
-            event = _money_came(order, payment, result, now=now)
+            event, sold = _money_came(order, payment, result, now=now)
         case Outcome.REQUIRES_ACTION:
             event = _payer_must_act(order, payment, now=now)
         case Outcome.DECLINED:
@@ -151,6 +165,9 @@ def settle_payment(
                 tells_buyer=known is None,
             )
     answer = _complete_answer(order, payment, known=known, event=event, request_id=request_id)
+    if sold is not None:
+        _let_leave(sold, now=now)
+    fault("settle.before_commit")
     return Settlement(order, payment, is_news=True, answer=answer)
 
 
@@ -274,7 +291,8 @@ def _note(payment: Payment, result: PaymentResult, *, now: datetime) -> None:
 
 def _money_came(
     order: Order, payment: Payment, result: PaymentResult, *, now: datetime
-) -> OrderEvent:
+) -> tuple[OrderEvent, "_Hold | None"]:
+    """Note what follows from the money; the hold that is returned is to be sold last of all."""
     taken = result.outcome is Outcome.CAPTURED
     move_payment(
         payment,
@@ -286,11 +304,12 @@ def _money_came(
     if told != asked:
         # Never paid by the wrong amount: what came goes back, and somebody should look.
         log.error("payment_amount_differs", order=order.number, payment=str(payment.pk))
-        return _give_back(order, payment, now=now, why=f"Paid {told}, not {asked}")
+        return _give_back(order, payment, now=now, why=f"Paid {told}, not {asked}"), None
     if order.status == Order.Status.CANCELLED:
-        return _give_back(order, payment, now=now, why="Paid after the order had ended")
-    if not _sell(order, now=now):
-        return _give_back(order, payment, now=now, why="Sold out before the money came")
+        return _give_back(order, payment, now=now, why="Paid after the order had ended"), None
+    hold = _hold_to_sell(order, now=now)
+    if hold is None:
+        return _give_back(order, payment, now=now, why="Sold out before the money came"), None
     order.confirmed_at = now
     is_history = order.channel == Channel.HISTORY
     event = move_order(
@@ -309,33 +328,44 @@ def _money_came(
             key=f"order:{order.pk}",
             payload={"v": 1, "order_id": order.pk},
         )
-    return event
+    return event, hold
 
 
-def _sell(order: Order, *, now: datetime) -> bool:
-    """Let the order's stock leave; False if it was given up and cannot be had again."""
+@dataclass(frozen=True, slots=True)
+class _Hold:
+    """Stock that is to leave, and what is left of a hold that it stands in for."""
+
+    reference: str
+    in_place_of: str = ""
+
+
+def _hold_to_sell(order: Order, *, now: datetime) -> _Hold | None:
+    """Keep the order's hold until it is sold; None if it was given up and cannot be had again."""
+    if claim_hold(reference=order.stock_reference):
+        return _Hold(order.stock_reference)
+    # Past its end somebody else took it, or a part of it: have it again from what is there.
+    # What is left of the hold goes last, as it is past its end too: the new one takes it over
+    # where it needs to, and so all stock is locked at once, in its order.
+    again = order.second_stock_reference
     try:
-        commit_stock(reference=order.stock_reference, now=now)
-    except ReservationOver:
-        # Past its end somebody else took it, or a part of it: have it again from what is there.
-        # What is left of the hold goes last, as it is past its end too: the new one takes it over
-        # where it needs to, and so all stock is locked at once, in its order.
-        again = order.second_stock_reference
-        try:
-            reserve_stock(
-                lines=stock_lines(list(order.lines.all())),
-                reference=again,
-                expires_at=now,
-                now=now,
-                country=order.country,
-                buyer=buyer_of(order),
-                replaces=order.stock_reference,
-            )
-        except (OutOfStock, PurchaseLimitExceeded):
-            return False
-        commit_stock(reference=again, now=now)
-        release_stock(reference=order.stock_reference, now=now)
-    return True
+        reserve_stock(
+            lines=stock_lines(list(order.lines.all())),
+            reference=again,
+            expires_at=now,
+            now=now,
+            country=order.country,
+            buyer=buyer_of(order),
+            replaces=order.stock_reference,
+        )
+    except (OutOfStock, PurchaseLimitExceeded):
+        return None
+    return _Hold(again, in_place_of=order.stock_reference)
+
+
+def _let_leave(hold: _Hold, *, now: datetime) -> None:
+    commit_stock(reference=hold.reference, now=now)
+    if hold.in_place_of:
+        release_stock(reference=hold.in_place_of, now=now)
 
 
 def _give_back(order: Order, payment: Payment, *, now: datetime, why: str) -> OrderEvent:

@@ -8,12 +8,13 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from django.db import transaction
-
 from inventory.services import StockLine, reserve_stock
 from orders.models import Channel, LineKind, Order, OrderEvent, OrderLine, Payment
 from orders.selectors.access import access_token, token_hash
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
+from shop.db.inserting import insert_with
+from shop.db.joining import joining
+from shop.faults import fault
 from shop.privacy import email_hash, keyed_digest
 
 # How long the request that placed an order has to pay for it before the sweeper takes over.
@@ -38,7 +39,7 @@ class Sold(Protocol):
     def quantity(self) -> int: ...
 
 
-@transaction.atomic
+@joining
 def place_order(
     *,
     draft: OrderDraft,
@@ -53,9 +54,10 @@ def place_order(
     """Place a priced order: pending, its stock held until `expires_at`, its payment not asked yet.
 
     Joins the caller's transaction, in which it should come last: the stock's rows are locked from
-    here on. An `external_ref` that is known returns that order, whatever the draft says now. The
-    same number of queries for any number of lines. With `is_swept` a sweeper pays and settles if
-    nobody else has, half a minute after `now`.
+    here on. A refusal has written the order already, so that transaction is to be rolled back. An
+    `external_ref` that is known returns that order, whatever the draft says now. The same number
+    of queries for any number of lines. With `is_swept` a sweeper pays and settles if nobody else
+    has, half a minute after `now`.
 
     Raises OutOfStock, PurchaseLimitExceeded, and IntegrityError of `order_once_per_cart_version`
     for a cart version that has an order already.
@@ -63,9 +65,7 @@ def place_order(
     if draft.external_ref is not None and (earlier := _placed_before(draft.external_ref)):
         return earlier
     order = _order(draft, now=now, expires_at=expires_at)
-    order.save(force_insert=True)
     lines = [_line(order, position, line) for position, line in enumerate(draft.lines, start=1)]
-    OrderLine.objects.bulk_create(lines, batch_size=1000)
     payment = Payment(
         id=payment_id or uuid.uuid4(),
         order=order,
@@ -77,8 +77,9 @@ def place_order(
         next_attempt_at=now + HEAD_START if is_swept else None,
         created_at=now,
     )
-    payment.save(force_insert=True)
-    placed = OrderEvent.objects.create(order=order, kind=OrderEvent.Kind.PLACED, happened_at=now)
+    placed = OrderEvent(order=order, kind=OrderEvent.Kind.PLACED, happened_at=now)
+    insert_with(order, [*lines, payment, placed])
+    fault("checkout.before_stock")
     if stock := stock_lines(lines):
         reserve_stock(
             lines=stock,

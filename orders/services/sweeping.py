@@ -25,6 +25,7 @@ from orders.services.states import move_order
 from shop.db.alone import alone
 from shop.db.retry import retried
 from shop.errors import Refusal
+from shop.faults import fault
 
 BATCH = 100
 NOT_PAID_IN_TIME = "Not paid in time"
@@ -59,7 +60,7 @@ def sweep_payments(*, now: datetime) -> Sweep:
             .filter(status__in=Payment.OPEN, next_attempt_at__lte=now)
             .order_by("next_attempt_at")[:BATCH]
         )
-        finished = sum(_one(_finish, payment, now=now) for payment in due)
+        finished = sum(_one(finish_payment, payment, now=now) for payment in due)
         owed = list(
             Refund.objects.filter(
                 status__in=[Refund.Status.NEW, Refund.Status.REQUESTED], next_attempt_at__lte=now
@@ -156,8 +157,11 @@ def _end_expired(*, order_id: int, now: datetime) -> bool:
     return True
 
 
-def _finish(payment: Payment, *, now: datetime) -> bool:
-    """Bring one attempt on by asking the provider; True when it came to an end."""
+def finish_payment(payment: Payment, *, now: datetime) -> bool:
+    """Bring one open attempt on by asking the provider; True when it came to an end.
+
+    Never call it in a transaction. Safe to repeat.
+    """
     # Before anything that may go wrong: an attempt that always does must not block the others.
     _ask_later(payment, now=now)
     if payment.order.status != Order.Status.PENDING:
@@ -169,6 +173,7 @@ def _finish(payment: Payment, *, now: datetime) -> bool:
         return False
     if result is None:
         return False
+    fault("sweep.answered")
     return not settle_payment(payment_id=payment.pk, result=result, now=now).payment.is_open
 
 

@@ -96,16 +96,39 @@ class Postgres:
         if not (self.home.postgres / "PG_VERSION").exists():
             self._make_cluster(run_as)
         self._check_version()
+        self.port = free_port()
         self._launch(run_as)
+
+    def start_again(self) -> None:
+        """Start the server that ended by itself, where it was; `is_ready` says when it is up.
+
+        It replays its log first, so nothing that was committed is missing. Raises CannotRun.
+        """
+        # What its log told of the end is worth keeping.
+        with contextlib.suppress(FileNotFoundError):
+            self._log.replace(self._log.with_suffix(".previous.log"))
+        self._launch(self._prepare_folder())
+
+    def is_ready(self) -> bool:
+        """Tell whether the server takes connections, without waiting for it."""
+        # The eighth line of this file is the server's own word on how far it is.
+        lines = self._postmaster_lines()
+        return (
+            self.process is not None
+            and self.process.poll() is None
+            and lines[:1] == [str(self.process.pid)]
+            and [line.strip() for line in lines[7:8]] == ["ready"]
+        )
 
     def wait(self) -> None:
         """Return when the server answers and has our database. Raises CannotRun."""
         for _ in range(PORT_ATTEMPTS):
             if self._is_up():
                 break
-            if "could not bind" not in self._complaint():
-                raise self._failure(self._complaint())
-            self._launch(self._prepare_folder())  # somebody took the port between look and use
+            if "could not bind" not in self.complaint():
+                raise self._failure(self.complaint())
+            self.port = free_port()  # somebody took the other between look and use
+            self._launch(self._prepare_folder())
         else:
             raise self._failure("no free port was found")
         try:
@@ -192,7 +215,6 @@ class Postgres:
             raise self._failure(f"its data are of PostgreSQL {found}, not {MAJOR_VERSION}")
 
     def _launch(self, run_as: Stranger | None) -> None:
-        self.port = free_port()
         settings = {
             **SETTINGS,
             **(THROWAWAY_SETTINGS if self.is_throwaway else {}),
@@ -228,9 +250,7 @@ class Postgres:
         while time.monotonic() < end:
             if self.process.poll() is not None:
                 return False
-            # The eighth line of this file is the server's own word on how far it is.
-            status = self._postmaster_lines()[7:8]
-            if status and status[0].strip() == "ready":
+            if self.is_ready():
                 return True
             time.sleep(0.02)
         raise self._failure(f"it was not ready after {READY_SECONDS} s")
@@ -260,7 +280,7 @@ class Postgres:
     def _log(self) -> Path:
         return self.home.logs / "postgres.log"
 
-    def _complaint(self) -> str:
+    def complaint(self) -> str:
         """Return the line in which the server told why it ended."""
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         told = [line for line in lines if any(word in line for word in ("could not bind",))]

@@ -89,13 +89,6 @@ class Servers:
     def runs_database(self) -> bool:
         return any(isinstance(server, Postgres) for server in self.started)
 
-    def find_ended(self) -> str | None:
-        """Return what ended by itself, if any of them did."""
-        for server in self.started:
-            if server.process is not None and server.process.poll() is not None:
-                return "PostgreSQL" if isinstance(server, Postgres) else f"Valkey ({server.name})"
-        return None
-
     def _begin(self, server: Postgres | Valkey) -> None:
         self.started.append(server)
         server.start()

@@ -49,7 +49,8 @@ class Supervisor:
     """
 
     folder: Path
-    has_trouble: Callable[[], str | None]  # names a server that ended: there is no going on
+    # Starts again what the programs stand on, and returns what there is to say of it.
+    look_after_servers: Callable[[float], Sequence[str]]
     runs: dict[str, _Run] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     due: dict[str, tuple[float, Program]] = field(default_factory=dict)
@@ -137,9 +138,9 @@ class Supervisor:
             self.say(run.program.name, line.decode(errors="replace").rstrip())
 
     def _look_after_the_ended(self, *, is_announced: bool) -> None:
-        if trouble := self.has_trouble():
-            raise CannotRun(f"{trouble} ended by itself; the log is under SHOP_HOME/logs.")
         now = time.monotonic()
+        for text in self.look_after_servers(now):
+            self.say("up", text)
         for name, run in list(self.runs.items()):
             if run.process.poll() is None:
                 continue

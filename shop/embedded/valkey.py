@@ -71,16 +71,40 @@ class Valkey:
         except OSError as error:
             raise CannotRun(f"{folder} cannot be used: {error.strerror}.") from error
         self._stop_leftover()
+        self.port = free_port()
         self._launch()
+
+    def start_again(self) -> None:
+        """Start the server that ended by itself, where it was; `is_ready` says when it is up.
+
+        One that keeps reads its file first. Raises CannotRun.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            self._log.replace(self._log.with_suffix(".previous.log"))
+        self._launch()
+
+    def is_ready(self) -> bool:
+        """Tell whether the server answers, without waiting for it."""
+        if self.process is None or self.process.poll() is not None:
+            return False
+        client = redis.Redis(
+            port=self.port, password=self._password, socket_timeout=1, socket_connect_timeout=1
+        )
+        with contextlib.closing(client):
+            try:
+                return bool(client.ping())
+            except redis.RedisError:  # not listening yet, or still reading its file
+                return False
 
     def wait(self) -> None:
         """Return when the server answers. Raises CannotRun."""
         for _ in range(PORT_ATTEMPTS):
             if self._is_up():
                 return
-            if "bind" not in self._complaint():
-                raise self._failure(self._complaint())
-            self._launch()  # somebody took the port between look and use
+            if "bind" not in self.complaint():
+                raise self._failure(self.complaint())
+            self.port = free_port()  # somebody took the other between look and use
+            self._launch()
         raise self._failure("no free port was found")
 
     def stop(self) -> None:
@@ -108,7 +132,6 @@ class Valkey:
         return self.home.logs / f"{self.name}.log"
 
     def _launch(self) -> None:
-        self.port = free_port()
         options = {
             **self.options,
             "bind": "127.0.0.1",
@@ -133,22 +156,13 @@ class Valkey:
         self._pid_path.write_text(str(self.process.pid), encoding="utf-8")
 
     def _is_up(self) -> bool:
-        if self.process is None:
-            return False
-        client = redis.Redis(
-            port=self.port, password=self._password, socket_timeout=1, socket_connect_timeout=1
-        )
         end = time.monotonic() + READY_SECONDS
-        with contextlib.closing(client):
-            while time.monotonic() < end:
-                if self.process.poll() is not None:
-                    return False
-                try:
-                    client.ping()
-                except redis.RedisError:  # not listening yet, or still reading its file
-                    time.sleep(0.02)
-                else:
-                    return True
+        while time.monotonic() < end:
+            if self.process is None or self.process.poll() is not None:
+                return False
+            if self.is_ready():
+                return True
+            time.sleep(0.02)
         raise self._failure(f"it was not ready after {READY_SECONDS} s")
 
     def _stop_leftover(self) -> None:
@@ -156,7 +170,7 @@ class Valkey:
             pid = int(self._pid_path.read_text(encoding="utf-8"))
             stop_leftover(pid, words=[str(self._configuration)], asking=signal.SIGTERM)
 
-    def _complaint(self) -> str:
+    def complaint(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         words = ("bind", "Fatal", "FATAL", "Bad file format", "Can't", "Failed", "error")
         told = [line for line in lines if any(word in line for word in words)]

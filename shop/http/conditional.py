@@ -3,10 +3,12 @@
 import hashlib
 import re
 
+from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 
 from shop.errors import VersionMismatch
 
+PUBLIC_CACHE_CONTROL = "public, max-age=60, stale-while-revalidate=30"
 _TAG = re.compile(r'(?:W/)?"[^"]*"')
 
 
@@ -27,6 +29,25 @@ def not_modified(if_none_match: str | None, etag: str) -> bool:
     if if_none_match.strip() == "*":
         return True
     return any(tag.removeprefix("W/") == etag for tag in _TAG.findall(if_none_match))
+
+
+def public_answer(
+    request: Request | HttpRequest, body: bytes, etag: str | None = None
+) -> HttpResponse:
+    """Return `body` with its tag for everybody's caches, or 304 to a client that has it.
+
+    Everything public leaves by this door, so what comes from the cache and what was just made
+    have the same bytes and headers. `etag` spares the work to who knows it already.
+    """
+    etag = etag or etag_of(body)
+    if not_modified(request.META.get("HTTP_IF_NONE_MATCH"), etag):
+        response = HttpResponse(status=304)
+        del response["Content-Type"]
+    else:
+        response = HttpResponse(body, content_type="application/json")
+    response["ETag"] = etag
+    response["Cache-Control"] = PUBLIC_CACHE_CONTROL
+    return response
 
 
 def if_match_of(request: Request) -> list[str] | None:

@@ -1,5 +1,6 @@
 """Who may come in, where no account is needed to tell. Everything else is denied by default."""
 
+from functools import cache
 from typing import Any
 
 from rest_framework.permissions import AllowAny, BasePermission
@@ -15,3 +16,22 @@ class Nobody(BasePermission):
 
 class Public(AllowAny):
     """Everybody, on purpose."""
+
+
+class _Staff(BasePermission):
+    permission = ""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return bool(getattr(request.user, "is_staff", False)) and request.user.has_perm(
+            self.permission
+        )
+
+
+@cache
+def staff(permission: str) -> type[BasePermission]:
+    """Return the permission class for staff who hold `permission` (`inventory.change_stock`).
+
+    Nobody is told 401; customers, and staff without the permission, 403.
+    """
+    name = "Staff" + "".join(part.title() for part in permission.replace(".", "_").split("_"))
+    return type(name, (_Staff,), {"permission": permission})

@@ -1,10 +1,13 @@
 """A request that is read in one way, whatever its headers ask for."""
 
 import io
+from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest
+from django.urls import Resolver404, ResolverMatch, get_resolver
 from django.utils.http import parse_header_parameters
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
 
@@ -28,6 +31,35 @@ class ShopHandler(WSGIHandler):
     """Django, with requests of our own."""
 
     request_class = ShopRequest
+
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        """Return the route, which a middleware may have looked up already."""
+        return request.resolver_match or super().resolve_request(request)
+
+
+# Longer paths are looked up each time: what strangers send does not fill the memory.
+_REMEMBERED_PATH = 200
+
+
+def match_of(request: HttpRequest) -> ResolverMatch | None:
+    """Return the route that the request takes, before Django has looked; None for an unknown path.
+
+    The paths that are asked for most are remembered, as looking one up costs as much as serving
+    a copy. Never changed by whoever asks: several requests share it.
+    """
+    if request.resolver_match is None:
+        path = request.path_info
+        look_up = _resolved if len(path) <= _REMEMBERED_PATH else _resolved.__wrapped__
+        try:
+            request.resolver_match = look_up(path, settings.ROOT_URLCONF)
+        except Resolver404:
+            return None
+    return request.resolver_match
+
+
+@lru_cache(maxsize=4096)
+def _resolved(path: str, urlconf: str) -> ResolverMatch:
+    return get_resolver(urlconf).resolve(path)
 
 
 def take_in_chunks(request: HttpRequest, *, largest: int) -> None:

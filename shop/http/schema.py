@@ -103,6 +103,7 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):
 
 class MoneyScheme(OpenApiSerializerFieldExtension):
     target_class = "shop.http.serializers.MoneyField"
+    match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         component = ResolvedComponent(

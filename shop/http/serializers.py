@@ -90,6 +90,33 @@ class ListQuery(QuerySerializer):
     )
 
 
+class TextField(serializers.CharField):
+    """A text in JSON: nothing else is made into one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number in JSON: no string, no fraction, no truth value."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, bool) or not isinstance(data, int):
+            self.fail("invalid")
+        return int(super().to_internal_value(data))
+
+
+class TruthField(serializers.BooleanField):
+    """`true` or `false` in JSON: no word and no number for it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
 class CurrencyField(serializers.CharField):
     """A currency that this shop has prices in."""
 

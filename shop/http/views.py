@@ -18,6 +18,7 @@ from rest_framework.viewsets import ViewSet
 
 from shop import idempotency
 from shop.errors import FieldError, Malformed, Refusal
+from shop.faults import fault
 from shop.http.client_address import client_address
 from shop.http.json import dumps
 from shop.idempotency import Scope, StoredAnswer
@@ -94,6 +95,7 @@ class _Conventions(APIView):
                     idempotency.complete(claim.id, answer)
                 else:
                     idempotency.discard(claim.id)
+                fault("idempotency.before_commit")
             return as_response(answer)
 
         return post

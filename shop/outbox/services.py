@@ -10,6 +10,7 @@ from celery import current_app
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
+from shop.faults import fault
 from shop.models import InboxMessage, OutboxMessage
 from shop.observe import metrics
 from shop.outbox.subscribers import SUBSCRIBERS
@@ -61,6 +62,8 @@ def relay(*, now: datetime, send: Callable[..., Any] | None = None) -> int:
                 metrics.outbox_messages.labels(message.topic).inc()
         except (BrokerError, OSError) as error:
             log.warning("broker_unavailable", error=type(error).__name__, waiting=len(waiting))
+        if sent:
+            fault("outbox.sent")
         OutboxMessage.objects.filter(pk__in=[m.pk for m in waiting[:sent]]).update(published_at=now)
     oldest = waiting[sent] if sent < len(waiting) else None
     metrics.outbox_oldest_seconds.set((now - oldest.created_at).total_seconds() if oldest else 0)

@@ -13,6 +13,8 @@ SUBSCRIBERS: dict[str, tuple[str, ...]] = {
     "inventory.back_in_stock": ("inventory.send_back_in_stock",),
     "inventory.availability_changed": ("inventory.record_availability",),
     "inventory.low_stock": ("inventory.send_low_stock",),
+    "catalog.pictures_added": ("catalog.render_product",),
+    "catalog.type_changed": ("catalog.relist_type",),
     "catalog.product_changed": ("catalog.invalidate_product",),
     "order.confirmed": ("orders.send_confirmation", "orders.empty_cart"),
     "order.cancelled": ("orders.send_cancellation",),

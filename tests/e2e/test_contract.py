@@ -1,11 +1,15 @@
 """The contract, row by row, over HTTP against a running shop."""
 
+import contextlib
+import http.client
+import json
 import re
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -428,6 +432,25 @@ class TestCheckout:
 
         assert problem(refused)["status"] == 400
         assert problem(refused)["code"] == code
+
+    @pytest.mark.parametrize("keys", [("one", "one"), ("one", "two"), ("schl\u00fcssel",)])
+    def test_a_key_sent_twice_or_not_in_ascii_is_refused_on_the_wire_too(
+        self, guest: Shopper, mug: dict[str, Any], keys: tuple[str, ...]
+    ) -> None:
+        guest.add(mug["id"])
+        to = urlsplit(guest.api)
+        wire = http.client.HTTPConnection(to.hostname or "", to.port, timeout=20)
+        with contextlib.closing(wire):
+            wire.putrequest("POST", f"{to.path}/checkout")
+            for key in keys:
+                wire.putheader("Idempotency-Key", key.encode("latin-1"))
+            wire.putheader("Content-Type", "application/json")
+            wire.putheader("Content-Length", "2")
+            wire.endheaders(b"{}")
+            answer = wire.getresponse()
+            told = json.loads(answer.read())
+
+        assert (answer.status, told["code"]) == (400, "idempotency_key_invalid")
 
     @pytest.mark.parametrize(
         ("token", "status", "code"),

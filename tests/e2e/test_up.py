@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 import requests
 
@@ -108,16 +109,41 @@ def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:
         wait_for(lambda: is_alive(shop.url))
 
 
-def test_it_ends_with_its_database(tmp_path: Path) -> None:
+def test_its_servers_are_started_again_where_they_were(tmp_path: Path) -> None:
     with running_shop(tmp_path / "home", demo=False) as shop:
+        address = shop.database_url
+        with psycopg.connect(address) as database:
+            database.execute("CREATE TABLE kept AS SELECT 7 AS number")
+        servers = [
+            one
+            for one in psutil.Process(shop.pid).children()
+            if one.name() in {"postgres", "valkey-server"}
+        ]
+        assert len(servers) == 3
+
+        for server in servers:
+            server.kill()
+
+        back = [f"{name} is back" for name in ("PostgreSQL", "(valkey-keep)", "(valkey-cache)")]
+        wait_for(lambda: all(words in shop.log.read_text() for words in back))
+        wait_for(lambda: requests.get(f"{shop.url}/readyz", timeout=5).json()["status"] == "ok")
+        assert shop.database_url == address
+        with psycopg.connect(address) as database:
+            assert database.execute("SELECT number FROM kept").fetchone() == (7,)
+
+
+def test_it_ends_with_a_database_that_does_not_come_back(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with running_shop(home, demo=False) as shop:
         postgres = next(
             one for one in psutil.Process(shop.pid).children() if one.name() == "postgres"
         )
+        (home / "postgres" / "global" / "pg_control").unlink()
 
-        postgres.send_signal(signal.SIGINT)
+        postgres.kill()
 
-        assert shop.process.wait(15) == 1
-        assert "PostgreSQL ended by itself" in tail(shop.log)
+        assert shop.process.wait(60) == 1
+        assert "PostgreSQL ended and does not come back" in tail(shop.log).splitlines()[-1]
 
 
 def test_two_shops_do_not_disturb_each_other(shop_run: RunningShop, tmp_path: Path) -> None:

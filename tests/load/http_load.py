@@ -46,10 +46,12 @@ class _Connection:
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.request = b""
         self.received = b""
         self.sent_at = 0.0
 
     def send(self, request: bytes) -> None:
+        self.request = request
         self.received = b""
         self.sent_at = time.perf_counter()
         self.socket.sendall(request)
@@ -85,7 +87,19 @@ def _run(port: int, requests: Sequence[bytes], connections: int, seconds: float)
     while selector.get_map():
         for key, _ in selector.select():
             connection = key.data
-            status = connection.status()
+            try:
+                status = connection.status()
+            except ConnectionError:
+                if connection.received:
+                    raise
+                # A worker that has served its share is replaced, and takes nothing new: as any
+                # client would, ask the next one.
+                selector.unregister(connection.socket)
+                connection.socket.close()
+                request, connection = connection.request, _Connection(port)
+                selector.register(connection.socket, selectors.EVENT_READ, connection)
+                connection.send(request)
+                continue
             if status is None:
                 continue
             now = time.perf_counter()

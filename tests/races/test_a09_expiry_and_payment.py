@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from catalog.models import Variant
 from inventory.errors import OutOfStock
-from inventory.services import statements
+from inventory.services import holds, statements
 from orders.models import Order, OrderLine
 from orders.services import expire_order, pay, place_order, settle_payment
 from tests.make import orders as make
@@ -120,7 +120,12 @@ def test_what_is_paid_at_the_boundary_has_its_stock() -> None:
 
 def test_without_a_look_at_the_hold_it_is_sold_twice() -> None:
     taken_over = ("SELECT coalesce(bool_or(state = 'RELEASED'), false) FROM mine", "SELECT false")
-    with thrown_away(), sql_changed(statements, "COMMIT", taken_over):
+    claimed = ("bool_or(state = 'RELEASED')", "bool_or(false)")
+    with (
+        thrown_away(),
+        sql_changed(holds, "_CLAIM", claimed),
+        sql_changed(statements, "COMMIT", taken_over),
+    ):
         sold = make.variant(on_hand=UNITS)
         make.adjust(sold, -UNITS)
         late = Timing(payer=4, sweeper=4, rival=1, delays=(30, 90, 0))

@@ -48,6 +48,7 @@ def test_safe_settings_pass_djangos_own_deployment_check() -> None:
     ("unsafe", "named"),
     [
         ({"DEBUG": "1"}, "DEBUG"),
+        ({"SHOP_FAULTS": "1"}, "SHOP_FAULTS"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY"),
         ({"SECRET_KEY": "django-insecure-" + "x1y2z3" * 20}, "SECRET_KEY"),
         ({"SECRET_KEY": ""}, "SECRET_KEY"),

@@ -19,6 +19,7 @@ from orders.providers.base import (
     RefundRequest,
     RefundResult,
 )
+from shop.faults import fault
 
 OK = "tok_ok"
 DECLINED = "tok_declined"
@@ -53,6 +54,7 @@ class SandboxProvider:
             time.sleep(SLOW_SECONDS)
         status = _FIRST_STATUS.get(request.token, SandboxCharge.Status.CAPTURED)
         charge, is_new = _charge(request, status)
+        fault("payment.charged", error=ProviderTimeout)
         if request.token == TIMEOUT and is_new:
             raise ProviderTimeout("The sandbox did not answer in time.")
         return _result(charge)

@@ -43,9 +43,9 @@ class Check:
     mending: str = ""
 
 
-def findings_of(checks: Iterable[Check], *, now: datetime) -> list[Finding]:
-    """Return what these checks find, one statement each, in the caller's transaction."""
-    facts: dict[str, Any] = {
+def facts_at(now: datetime) -> dict[str, Any]:
+    """Return the parameters that the statements of all checks take."""
+    return {
         "now": now,
         "hold_patience": HOLD_PATIENCE,
         "open_patience": OPEN_PATIENCE,
@@ -53,6 +53,11 @@ def findings_of(checks: Iterable[Check], *, now: datetime) -> list[Finding]:
         "authorization_age": AUTHORIZATION_AGE,
         "authorization_left": AUTHORIZATION_LEFT,
     }
+
+
+def findings_of(checks: Iterable[Check], *, now: datetime) -> list[Finding]:
+    """Return what these checks find, one statement each, in the caller's transaction."""
+    facts = facts_at(now)
     found: list[Finding] = []
     with connection.cursor() as cursor:
         for check in checks:

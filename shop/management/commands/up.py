@@ -21,6 +21,7 @@ from shop.db.version import server_version
 from shop.embedded.command_line import servers_of_up
 from shop.embedded.errors import CannotRun
 from shop.embedded.home import PROJECT, Home, write_private
+from shop.embedded.keeper import Keeper
 from shop.embedded.supervisor import Program, Supervisor
 from shop.management.migrating import bring_up_to_date
 
@@ -64,7 +65,7 @@ class Command(BaseCommand):
             self._load_demo_once(home)
             connection.close()
             supervisor = Supervisor(
-                folder=PROJECT, has_trouble=lambda: servers_of_up().find_ended()
+                folder=PROJECT, look_after_servers=Keeper(servers_of_up().started).look_after
             )
             first, *others = _programs(home)
             supervisor.run(

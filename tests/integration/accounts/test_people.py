@@ -14,9 +14,10 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from accounts.models import RefreshToken, User
-from accounts.permissions import SignedIn, signed_in_user, staff, user_or_none
+from accounts.permissions import SignedIn, signed_in_user, user_or_none
 from accounts.services import customer_for_history, customers_for_history
 from shop.errors import Unauthenticated
+from shop.http.permissions import staff
 from shop.http.views import ApiView
 from tests.make import accounts as make
 

@@ -1,5 +1,6 @@
 """The rules of shipping and tax: what a new shop has, how fresh they are, who may change them."""
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -107,17 +108,45 @@ def test_seeding_again_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 20])
-def test_fresh_rules_take_three_queries_however_many_there_are(
+def test_fresh_rules_take_one_query_however_many_there_are(
     size: int, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(size):
         make.shipping_method(f"pigeon-{number}")
 
-    # Expect 3: the rates; the methods with their zones; the taxes.
-    with django_assert_num_queries(3):
+    # Expect 4 once: their version; the rates; the methods with their zones; the taxes.
+    with django_assert_num_queries(4):
+        load_rules(fresh=True)
+    # Expect 1 from then on: their version.
+    with django_assert_num_queries(1):
         rules = load_rules(fresh=True)
 
     assert len(rules.methods) == 4 + size
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: make.shipping_method("pigeon"),
+        lambda: ShippingMethod.objects.update(name="Ours"),
+        lambda: ShippingRate.objects.update(price_minor=1),
+        lambda: ShippingZone.objects.update(countries=["GB"]),
+        lambda: TaxRate.objects.filter(country="GB").update(rate_bps=1),
+        lambda: TaxRate.objects.filter(country="GB").delete(),
+    ],
+)
+def test_fresh_rules_know_of_every_change_however_it_was_made(
+    change: Callable[[], object],
+) -> None:
+    """Negative control: without the trigger of a table its changes are not seen."""
+    before = load_rules(fresh=True)
+
+    change()
+
+    after = load_rules(fresh=True)
+    assert after != before
+    forget_rules()
+    assert after == load_rules(fresh=True)
 
 
 def test_warm_rules_take_no_query_and_mostly_no_trip(

@@ -391,12 +391,6 @@ def test_related_products_are_of_the_same_kind_and_can_be_had(
     assert slugs == ["alike-and-loved", "alike", "sold-out", "tagged"]
 
 
-def test_reviews_are_not_pretended(api: APIClient) -> None:
-    shirt()
-
-    assert api.get("/api/v1/products/shirt/reviews").status_code == 404
-
-
 def _headers(response: Any) -> dict[str, str]:
     varying = {"X-Request-ID", "RateLimit", "Server-Timing"}
     return {name: value for name, value in response.items() if name not in varying}

@@ -39,7 +39,7 @@ V1 = "/api/v1"
 # Where a person's data may be while they are with us; what they typed as a reason included.
 ALLOWED = {
     "accounts_user", "accounts_address", "orders_order", "orders_orderevent", "orders_refund",
-    "inventory_stocksubscription",
+    "inventory_stocksubscription", "catalog_review",
 }  # fmt: skip
 RETAINED = "orders_retainedinvoicedata"
 
@@ -164,6 +164,8 @@ def journey(one: Canary) -> None:
     gone = make.variant(on_hand=0)
     ok(api.post(f"{V1}/inventory/subscriptions", {"variant_id": gone.pk}))
     ok(api.post(f"{V1}/cart/items", {"variant_id": sold.pk, "quantity": 2}))
+    ok(api.post(f"{V1}/products/{sold.product.slug}/reviews",
+                {"rating": 5, "title": one.reason(), "body": one.reason()}))  # fmt: skip
 
     guest = APIClient(raise_request_exception=False)
     make.guest(guest, (sold, 1))

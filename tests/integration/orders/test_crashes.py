@@ -3,11 +3,13 @@ twice; nothing is held for ever; and the buyer who comes back with the same key 
 """
 
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from django.utils import timezone
 
-from cart.services import cart_snapshot
+from cart.errors import CartUnavailable
+from cart.services import cart_snapshot, empty_cart_by_id
 from orders.errors import CartAlreadyOrdered
 from orders.models import Order, Payment, SandboxCharge
 from orders.selectors import order_findings, payment_findings
@@ -123,4 +125,22 @@ def test_a_cart_left_behind_by_a_death_is_not_sold_twice() -> None:
         checkout(wish=make.wish(owner), scope=make.scope(), request_id="", now=timezone.now())
 
     assert Order.objects.count() == 1
+    assert cart_snapshot(owner=owner).lines == ()
+
+
+def test_a_cart_store_that_is_away_when_the_task_comes_makes_it_come_again() -> None:
+    # Control: it used to be swallowed here too, and the cart stayed full.
+    sold = make.variant(on_hand=5)
+    owner = make_cart.guest_with(sold, 2)
+    with killed_before(f"{MODULE}.empty_ordered_cart"), pytest.raises(Killed):
+        checkout(wish=make.wish(owner), scope=make.scope(), request_id="", now=timezone.now())
+    message = OutboxMessage.objects.get(topic="order.confirmed")
+    real, away = empty_cart_by_id, CartUnavailable("Away.", retry_after=1)
+
+    with mock.patch(f"{MODULE}.empty_cart_by_id", side_effect=[away, away, mock.DEFAULT]) as asked:
+        asked.return_value = True
+        done = empty_cart.apply(kwargs={"message_id": "1", "payload": message.payload})
+
+    assert (done.state, asked.call_count) == ("SUCCESS", 3)
+    assert real(**asked.call_args.kwargs)
     assert cart_snapshot(owner=owner).lines == ()

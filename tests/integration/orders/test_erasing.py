@@ -159,6 +159,9 @@ def test_what_the_registry_says_is_what_happens(person: User) -> None:
         table = tables()[label]
         left = apps.get_model(label)._default_manager.filter(**table.rows_of(person.pk))
         ends = {one.erasure for one in table.personal.values()}
+        if table.subject == "author":  # the subject itself is replaced
+            assert not left.exists()
+            continue
         if ends == {End.DELETE}:
             assert not left.exists(), label
             continue
@@ -375,11 +378,11 @@ def test_takes_the_same_statements_for_any_number_of_orders(size: int) -> None:
     with CaptureQueriesContext(connection) as queries:
         carry_out_erasure(user_id=user.pk, now=now)
 
-    # Expect 22: the erasure; subscriptions and keys, each in a transaction (6); jobs; the first
+    # Expect 25: the erasure; subscriptions, reviews and keys, each in a transaction (9); jobs; the first
     # ids; of the batch (12) begin, orders, what is kept, the orders' columns, the providers'
     # events, payments, refunds, returns, the events' words between two settings, commit; and the
     # look that finds no more.
-    assert len(queries) == 22, [query["sql"][:60] for query in queries]
+    assert len(queries) == 25, [query["sql"][:60] for query in queries]
 
 
 # The database itself ------------------------------------------------------------------------------

@@ -310,7 +310,7 @@ class TestLimits:
         assert unpaid.status_code == 201
         assert buy(guest(variant), email=ada).status_code == 409
 
-        assert expire_holds(now=timezone.now() + timedelta(minutes=16)).finished == 1
+        assert expire_holds(now=timezone.now() + timedelta(minutes=21)).finished == 1
 
         assert buy(guest(variant), email=ada).status_code == 201
         assert taken(sale) == 1

@@ -1,7 +1,7 @@
 """Money that comes after the hold has ended, when others have taken the units: never oversold.
 
-Controls, each taken out once by hand: without the check of a released line in `commit_stock` the
-line that nobody took is sold twice; without `release_stock` at the end of `_sell` it stays held.
+Controls, each taken out once by hand: without the check of a released line in `claim_hold` the
+line that nobody took is sold twice; without `release_stock` in `_let_leave` it stays held.
 """
 
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import Variant
+from inventory.errors import OutOfStock
 from inventory.models import Reservation
 from inventory.selectors import drifted_stock
 from inventory.services import StockLine, reserve_stock
@@ -74,17 +75,37 @@ def test_what_was_taken_over_and_is_there_again_is_sold_once() -> None:
     assert order_findings(now=late) == []
 
 
-def test_a_taker_just_before_the_units_leave_is_seen() -> None:
+def test_a_taker_just_before_the_hold_is_claimed_is_seen() -> None:
     variant = make.variant(on_hand=2)
     placed = make.placed((variant, 2))
     late = timezone.now() + timedelta(minutes=16)
 
-    with run_before("orders.services.paying.commit_stock", partial(taking, variant, 1, now=late)):
+    with run_before("orders.services.paying.claim_hold", partial(taking, variant, 1, now=late)):
         paid(placed, now=late)
 
     order = Order.objects.get(pk=placed.order.pk)
     assert (order.status, order.cancel_reason) == ("CANCELLED", "Sold out before the money came")
     assert make.units(variant) == (2, 1)
+    assert drifted_stock() == []
+
+
+def test_a_taker_just_before_the_units_leave_gets_nothing() -> None:
+    """Negative control: without FOR UPDATE in `claim_hold` the taker gets them, and the commit
+    that comes after it raises ReservationOver.
+    """
+    variant = make.variant(on_hand=2)
+    placed = make.placed((variant, 2))
+    late = timezone.now() + timedelta(minutes=16)
+
+    def take() -> None:
+        with pytest.raises(OutOfStock):
+            taking(variant, 1, now=late)
+
+    with run_before("orders.services.paying.commit_stock", take):
+        paid(placed, now=late)
+
+    assert Order.objects.get(pk=placed.order.pk).status == "CONFIRMED"
+    assert make.units(variant) == (0, 0)
     assert drifted_stock() == []
 
 

@@ -116,7 +116,9 @@ def test_a_link_runs_out_and_cannot_be_made_up() -> None:
     assert read(link_token(order, now=now)) == 200
     assert read(link_token(order, now=now - timedelta(days=31))) == 404
     assert read(link_token(other, now=now)) == 404
-    assert read(link_token(order, now=now)[:-1] + "A") == 404
+    token = link_token(order, now=now)
+    # One in sixteen ends in A already.
+    assert read(token[:-1] + ("E" if token.endswith("A") else "A")) == 404
 
 
 # Lists -----------------------------------------------------------------------------------------

@@ -151,7 +151,8 @@ class Beside(RuleBasedStateMachine):
 
     @invariant()
     def it_is_sound(self) -> None:
-        assert breaches(self.now, is_at_rest=False, clients=self.clients) == []
+        found = breaches(self.now, is_at_rest=False, clients=self.clients)
+        assert found == [], found
 
     def teardown(self) -> None:
         try:
@@ -159,7 +160,7 @@ class Beside(RuleBasedStateMachine):
             found = breaches(now, clients=self.clients)
         finally:
             self.exits.close()
-        assert found == []
+        assert found == [], found
 
     # Steps within steps -------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from tests.races.machine.shelves import Lines, Shelves
 
 HOLD = timedelta(minutes=15)
+ACTION_HOLD = timedelta(minutes=20)
+LONGEST_HOLD = timedelta(minutes=60)
 KEY_LOCK = timedelta(seconds=60)
 IN_FLIGHT = timedelta(seconds=20)
 OPEN = frozenset({"NEW", "REQUESTED", "REQUIRES_ACTION"})
@@ -167,6 +169,10 @@ class Model:
                 sale.status, sale.paid = "CONFIRMED", "PAID"
         elif outcome == "REQUIRES_ACTION":
             sale.attempt = "REQUIRES_ACTION"
+            until = min(now + ACTION_HOLD, sale.hold_until - HOLD + LONGEST_HOLD)
+            if sale.status == "PENDING" and now < sale.hold_until < until:
+                sale.hold_until = until
+                self.shelves.extend(sale.reference, until=until)
         else:
             self._end_unpaid(sale, outcome)
         if sale.status == "CANCELLED" and sale.attempt != "DECLINED":

@@ -69,6 +69,11 @@ class Shelves:
         self.holds += [Hold(reference, shelf, units, until) for shelf, units in taken]
         return True
 
+    def extend(self, reference: str, *, until: datetime) -> None:
+        """Keep what is held until then."""
+        for hold in self.held_for(reference):
+            hold.expires_at = until
+
     def commit(self, reference: str) -> bool:
         """Let what is held leave, or be owed; False, and nothing, if a part was released."""
         mine = self.held_for(reference)

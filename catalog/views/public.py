@@ -1,27 +1,37 @@
 """The catalogue over HTTP, for everyone."""
 
+from collections.abc import Sequence
+from urllib.parse import quote
+
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from catalog.errors import ProductNotFound
+from catalog.errors import CollectionNotFound, ProductNotFound
 from catalog.selectors import (
     category_document,
     category_tree_rendered,
+    collection_by_slug,
     facet_counts,
     listed_products,
+    product_at_hand,
     product_by_ref,
     product_rendered,
     related_products,
     row_document,
+    shown_collections,
+    slug_of_moved,
 )
-from catalog.serializers import (
+from catalog.serializers.public import (
     CategoryResponse,
     CategoryTreeResponse,
+    CollectionPageResponse,
+    CollectionResponse,
+    MovedResponse,
     ProductListQuery,
     ProductListResponse,
     ProductQuery,
@@ -29,14 +39,12 @@ from catalog.serializers import (
     RelatedResponse,
     wanted_of,
 )
-from shop.http.conditional import etag_of, not_modified
+from shop.http.conditional import PUBLIC_CACHE_CONTROL, public_answer
 from shop.http.json import dumps
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
-from shop.http.serializers import QuerySerializer
+from shop.http.serializers import ListQuery, QuerySerializer
 from shop.http.views import ApiView
-
-CACHE_CONTROL = "public, max-age=60, stale-while-revalidate=30"
 
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
@@ -47,6 +55,13 @@ IF_NONE_MATCH = OpenApiParameter(
 NOT_MODIFIED = OpenApiResponse(description="The copy at hand is current.")
 REF = OpenApiParameter(
     "ref", OpenApiTypes.STR, OpenApiParameter.PATH, description="The product's id or slug."
+)
+ATTRIBUTE = OpenApiParameter(
+    "attr.<name>",
+    OpenApiTypes.STR,
+    OpenApiParameter.QUERY,
+    many=True,
+    description="Products with any of these values of the attribute, such as `attr.fit=slim`.",
 )
 OPTION = OpenApiParameter(
     "option.<name>",
@@ -64,25 +79,8 @@ class NoQuery(QuerySerializer):
 class _CatalogueView(ApiView):
     """What everybody sees alike, signed in or not: so nobody is asked who they are."""
 
-    authentication_classes: list[type[BaseAuthentication]] = []
+    authentication_classes: Sequence[type[BaseAuthentication]] = []
     permission_classes = [Public]
-
-
-def _answer(request: Request, body: bytes) -> HttpResponse:
-    """Return `body` with its tag, or 304 to a client that has it.
-
-    Everything public leaves by this door, so what comes from the cache and what was just made
-    have the same bytes and headers.
-    """
-    etag = etag_of(body)
-    if not_modified(request.headers.get("If-None-Match"), etag):
-        response = HttpResponse(status=304)
-        del response["Content-Type"]
-    else:
-        response = HttpResponse(body, content_type="application/json")
-    response["ETag"] = etag
-    response["Cache-Control"] = CACHE_CONTROL
-    return response
 
 
 class CategoryListView(_CatalogueView):
@@ -95,7 +93,7 @@ class CategoryListView(_CatalogueView):
     )
     def get(self, request: Request) -> HttpResponse:
         NoQuery.parse_query(request)
-        return _answer(request, category_tree_rendered(now=timezone.now()))
+        return public_answer(request, category_tree_rendered(now=timezone.now()))
 
 
 class CategoryView(_CatalogueView):
@@ -108,7 +106,7 @@ class CategoryView(_CatalogueView):
     )
     def get(self, request: Request, slug: str) -> HttpResponse:
         NoQuery.parse_query(request)
-        return _answer(request, dumps(category_document(slug, now=timezone.now())))
+        return public_answer(request, dumps(category_document(slug, now=timezone.now())))
 
 
 class ProductListView(_CatalogueView):
@@ -116,7 +114,7 @@ class ProductListView(_CatalogueView):
         operation_id="products_list",
         tags=["Catalogue"],
         summary="Products: filtered, searched, sorted, counted",
-        parameters=[ProductListQuery, OPTION, IF_NONE_MATCH],
+        parameters=[ProductListQuery, OPTION, ATTRIBUTE, IF_NONE_MATCH],
         responses={200: ProductListResponse, 304: NOT_MODIFIED},
     )
     def get(self, request: Request) -> HttpResponse:
@@ -128,7 +126,7 @@ class ProductListView(_CatalogueView):
         if query.get("facets"):
             more["facets"] = facet_counts(listed=listed, wanted=wanted)
         rows = [row_document(row) for row in page.rows]
-        return _answer(request, dumps(page.answer(rows, **more)))
+        return public_answer(request, dumps(page.answer(rows, **more)))
 
 
 class ProductView(_CatalogueView):
@@ -137,14 +135,66 @@ class ProductView(_CatalogueView):
         tags=["Catalogue"],
         summary="A product with its variants",
         parameters=[REF, ProductQuery, IF_NONE_MATCH],
-        responses={200: ProductResponse, 304: NOT_MODIFIED},
+        responses={
+            200: ProductResponse,
+            301: OpenApiResponse(MovedResponse, description="It has another slug now."),
+            304: NOT_MODIFIED,
+        },
     )
     def get(self, request: Request, ref: str) -> HttpResponse:
         currency = _currency(request)
-        body = product_rendered(ref, currency=currency, now=timezone.now())
-        if body is None:
-            raise ProductNotFound("There is no such product.")
-        return _answer(request, body)
+        page = product_rendered(ref, currency=currency, now=timezone.now())
+        if page is None:
+            return _sent_on(request, ref)
+        return public_answer(request, page.content, page.etag)
+
+    @classmethod
+    def answer_at_hand(cls, request: HttpRequest, ref: str) -> HttpResponse | None:
+        """Return the page without DRF if nothing is asked of it and a copy is at hand."""
+        if request.META.get("QUERY_STRING"):
+            return None
+        page = product_at_hand(ref, currency=settings.SHOP_CURRENCY, now=timezone.now())
+        return None if page is None else public_answer(request, page.content, page.etag)
+
+
+class CollectionListView(_CatalogueView):
+    @extend_schema(
+        operation_id="collections_list",
+        tags=["Catalogue"],
+        summary="Collections",
+        parameters=[ListQuery, IF_NONE_MATCH],
+        responses={200: CollectionPageResponse, 304: NOT_MODIFIED},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        ListQuery.parse_query(request)
+        page = paginate(shown_collections(), request=request, order=("position", "id"))
+        rows = [
+            {name: value for name, value in row.items() if name != "position"} for row in page.rows
+        ]
+        return public_answer(request, dumps(page.answer(rows)))
+
+
+class CollectionView(_CatalogueView):
+    @extend_schema(
+        operation_id="collections_show",
+        tags=["Catalogue"],
+        summary="A collection; its products are in `/products?collection=<slug>`",
+        parameters=[IF_NONE_MATCH],
+        responses={200: CollectionResponse, 304: NOT_MODIFIED},
+    )
+    def get(self, request: Request, slug: str) -> HttpResponse:
+        NoQuery.parse_query(request)
+        collection = collection_by_slug(slug)
+        if collection is None:
+            raise CollectionNotFound("There is no such collection.")
+        document = {
+            "id": collection.pk,
+            "slug": collection.slug,
+            "title": collection.title,
+            "description_html": collection.description_html,
+            "products_url": f"/api/v1/products?collection={quote(collection.slug)}",
+        }
+        return public_answer(request, dumps(document))
 
 
 class RelatedProductsView(_CatalogueView):
@@ -163,7 +213,22 @@ class RelatedProductsView(_CatalogueView):
             raise ProductNotFound("There is no such product.")
         found = related_products(product_id=product.pk, currency=currency, now=now)
         rows = [row_document(row) for row in found]
-        return _answer(request, dumps({"results": rows, "next": None, "previous": None}))
+        return public_answer(request, dumps({"results": rows, "next": None, "previous": None}))
+
+
+def _sent_on(request: Request, ref: str) -> HttpResponse:
+    """Send who asks by a former slug on to the product. Raises ProductNotFound for all others."""
+    slug = slug_of_moved(ref, now=timezone.now())
+    if slug is None:
+        raise ProductNotFound("There is no such product.")
+    query = request._request.META.get("QUERY_STRING", "")
+    url = f"/api/v1/products/{quote(slug)}" + (f"?{query}" if query else "")
+    response = HttpResponse(
+        dumps({"slug": slug, "url": url}), status=301, content_type="application/json"
+    )
+    response["Location"] = url
+    response["Cache-Control"] = PUBLIC_CACHE_CONTROL
+    return response
 
 
 def _currency(request: Request) -> str:

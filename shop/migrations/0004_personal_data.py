@@ -20,7 +20,7 @@ DROP FUNCTION IF EXISTS shop_refuse_change();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('shop', '0002_jobs'),
+        ('shop', '0003_idempotency_key_started'),
     ]
 
     operations = [

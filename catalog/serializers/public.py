@@ -16,6 +16,7 @@ from shop.http.serializers import CurrencyField, ListQuery, MoneyField, QuerySer
 from shop.money import Money
 
 OPTION_PREFIX = "option."
+ATTRIBUTE_PREFIX = "attr."
 MOST_OPTIONS = 20
 _AMOUNT = re.compile(r"^[0-9]{1,12}(\.[0-9]{1,4})?$")
 
@@ -27,7 +28,10 @@ class ProductQuery(QuerySerializer):
 
 
 class ProductListQuery(ListQuery):
-    """Filters, order and facets of the list. `option.<name>=<value>` comes on top."""
+    """Filters, order and facets of the list.
+
+    `option.<name>=<value>` and `attr.<name>=<value>` come on top.
+    """
 
     repeatable: ClassVar[frozenset[str]] = frozenset({"vendor", "tag"})
 
@@ -49,6 +53,9 @@ class ProductListQuery(ListQuery):
         max_length=20,
         help_text="All of these.",
     )
+    collection = serializers.CharField(
+        required=False, max_length=150, help_text="A collection's slug."
+    )
     min_price = serializers.RegexField(
         _AMOUNT, required=False, help_text="A decimal; compared with `price.min`."
     )
@@ -66,27 +73,32 @@ class ProductListQuery(ListQuery):
 
     @classmethod
     def parse_query(cls, request: Request) -> dict[str, Any]:
-        """Return the parameters with `option.<name>` gathered under `options`."""
-        options: dict[str, list[str]] = {}
+        """Return the parameters; those of `option.<name>` and `attr.<name>` gathered by name."""
+        chosen: dict[str, dict[str, list[str]]] = {OPTION_PREFIX: {}, ATTRIBUTE_PREFIX: {}}
         errors = []
         given: dict[str, Any] = {}
         for name, values in request.query_params.lists():
-            if name.startswith(OPTION_PREFIX):
-                errors += _option_errors(name, values)
-                options[name.removeprefix(OPTION_PREFIX).lower()] = values
+            prefix = name[: name.find(".") + 1]
+            if prefix in chosen:
+                errors += _choice_errors(name, prefix, values)
+                chosen[prefix][name.removeprefix(prefix).lower()] = values
             elif name in cls.repeatable:
                 given[name] = values
             else:
                 if len(values) > 1:
                     errors.append(FieldError(f"/{name}", "repeated", "Give this once."))
                 given[name] = values[0]
-        if len(options) > MOST_OPTIONS:
-            errors.append(FieldError("", "max_length", f"At most {MOST_OPTIONS} options."))
+        if any(len(names) > MOST_OPTIONS for names in chosen.values()):
+            errors.append(FieldError("", "max_length", f"At most {MOST_OPTIONS} of each kind."))
         if errors:
             raise Malformed(errors=errors)
         query = cls(data=given, context={"request": request})
         query.is_valid(raise_exception=True)
-        return {**query.validated_data, "options": options}
+        return {
+            **query.validated_data,
+            "options": chosen[OPTION_PREFIX],
+            "attributes": chosen[ATTRIBUTE_PREFIX],
+        }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         currency = attrs.setdefault("currency", settings.SHOP_CURRENCY)
@@ -96,9 +108,9 @@ class ProductListQuery(ListQuery):
         return attrs
 
 
-def _option_errors(name: str, values: list[str]) -> list[FieldError]:
-    if name == OPTION_PREFIX or len(values) > MOST_OPTIONS:
-        return [FieldError(f"/{name}", "invalid", "Say option.<name>=<value>.")]
+def _choice_errors(name: str, prefix: str, values: list[str]) -> list[FieldError]:
+    if name == prefix or len(values) > MOST_OPTIONS:
+        return [FieldError(f"/{name}", "invalid", f"Say {prefix}<name>=<value>.")]
     if any(not value or len(value) > 255 or "\x00" in value for value in [name, *values]):
         return [FieldError(f"/{name}", "invalid", "A value of 1 to 255 characters.")]
     return []
@@ -125,6 +137,8 @@ def wanted_of(query: Mapping[str, Any]) -> Wanted:
         max_price_minor=query.get("max_price"),
         in_stock=query.get("in_stock"),
         options=query["options"],
+        attributes=query["attributes"],
+        collection=query.get("collection"),
     )
 
 
@@ -204,7 +218,7 @@ class ProductListResponse(serializers.Serializer[Any]):
     facets = serializers.DictField(
         child=FacetValueResponse(many=True),
         required=False,
-        help_text="With `facets=true`: vendor, category, price and each `option.<name>`.",
+        help_text="With `facets=true`: vendor, category, price, `option.<name>`, `attr.<name>`.",
     )
 
 
@@ -234,12 +248,28 @@ class VariantResponse(serializers.Serializer[Any]):
     availability = AvailabilityResponse()
 
 
+class FocalPointResponse(serializers.Serializer[Any]):
+    x = serializers.IntegerField(min_value=0, max_value=100, help_text="Percent from the left.")
+    y = serializers.IntegerField(min_value=0, max_value=100, help_text="Percent from the top.")
+
+
+class RenditionResponse(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=["webp", "avif"])
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    url = serializers.CharField()
+
+
 class ImageResponse(serializers.Serializer[Any]):
     url = serializers.CharField()
     alt = serializers.CharField(allow_blank=True)
     position = serializers.IntegerField()
     width = serializers.IntegerField(allow_null=True)
     height = serializers.IntegerField(allow_null=True)
+    focal_point = FocalPointResponse(help_text="What stays in sight when it is cropped.")
+    renditions = RenditionResponse(
+        many=True, help_text="Copies from narrow to wide; none until they are made."
+    )
 
 
 class SeoResponse(serializers.Serializer[Any]):
@@ -264,3 +294,25 @@ class ProductResponse(ProductRowResponse):
     rating = RatingResponse()
     published_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+
+class CollectionRowResponse(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    slug = serializers.CharField()
+    title = serializers.CharField()
+    description_html = serializers.CharField(allow_blank=True, help_text="Sanitised.")
+
+
+class CollectionPageResponse(serializers.Serializer[Any]):
+    results = CollectionRowResponse(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class CollectionResponse(CollectionRowResponse):
+    products_url = serializers.CharField(help_text="The list of its products.")
+
+
+class MovedResponse(serializers.Serializer[Any]):
+    slug = serializers.CharField(help_text="The slug that the product has now.")
+    url = serializers.CharField()

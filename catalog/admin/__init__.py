@@ -1,0 +1,28 @@
+"""The catalogue as staff see it. Forms save their rows; services bring the copies up to date."""
+
+from catalog.admin.categories import CategoryAdmin
+from catalog.admin.copies import (
+    BoughtTogetherAdmin,
+    FormerSlugAdmin,
+    PriceHistoryAdmin,
+    ProductListingAdmin,
+    SearchWordAdmin,
+)
+from catalog.admin.groups import CollectionAdmin, ProductTypeAdmin
+from catalog.admin.products import ProductAdmin
+from catalog.admin.reviews import ReviewAdmin
+from catalog.admin.variants import VariantAdmin
+
+__all__ = [
+    "BoughtTogetherAdmin",
+    "CategoryAdmin",
+    "CollectionAdmin",
+    "FormerSlugAdmin",
+    "PriceHistoryAdmin",
+    "ProductAdmin",
+    "ProductListingAdmin",
+    "ProductTypeAdmin",
+    "ReviewAdmin",
+    "SearchWordAdmin",
+    "VariantAdmin",
+]

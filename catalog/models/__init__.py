@@ -1,0 +1,46 @@
+"""Tables of the catalogue: what is offered, described how, and at which price."""
+
+from catalog.models.categories import Category, CategoryManager
+from catalog.models.collections import Collection, CollectionEntry
+from catalog.models.listing import ProductListing, SearchWord
+from catalog.models.pictures import ProductImage, image_address
+from catalog.models.prices import Price, PriceHistory, TimeRange
+from catalog.models.products import (
+    AvailabilityState,
+    Product,
+    ProductManager,
+    ProductOption,
+    ProductQuerySet,
+    TaxClass,
+    Variant,
+)
+from catalog.models.relations import BoughtTogether, FormerSlug, RelatedProduct
+from catalog.models.reviews import Review
+from catalog.models.types import AttributeDefinition, ProductType
+
+__all__ = [
+    "AttributeDefinition",
+    "AvailabilityState",
+    "BoughtTogether",
+    "Category",
+    "CategoryManager",
+    "Collection",
+    "CollectionEntry",
+    "FormerSlug",
+    "Price",
+    "PriceHistory",
+    "Product",
+    "ProductImage",
+    "ProductListing",
+    "ProductManager",
+    "ProductOption",
+    "ProductQuerySet",
+    "ProductType",
+    "RelatedProduct",
+    "Review",
+    "SearchWord",
+    "TaxClass",
+    "TimeRange",
+    "Variant",
+    "image_address",
+]

@@ -1,0 +1,109 @@
+"""The copy that lists and searches read."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import Q
+
+from catalog.models.products import AvailabilityState, Product
+
+
+class ProductListing(models.Model):
+    """One row for each product and currency in which it can be bought now: what lists read.
+
+    A copy, kept by the services that change what it copies and made anew by
+    `manage.py rebuild_listing`. There is no row for what shoppers may not see; a product that is
+    published later has one already, and lists leave it out until then.
+    """
+
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="listings")
+    currency = models.CharField(max_length=3)
+    slug = models.CharField(max_length=255)
+    title = models.CharField(max_length=255)
+    title_key = models.CharField(
+        max_length=255, db_collation="C", help_text="The title without case and accents."
+    )
+    vendor = models.CharField(max_length=255)
+    category_slug = models.CharField(max_length=150)
+    category_name = models.CharField(max_length=120)
+    category_path = ArrayField(
+        models.CharField(max_length=150), help_text="Slugs from the root to the product's own."
+    )
+    tags = ArrayField(models.CharField(max_length=255))
+    options = ArrayField(models.CharField(max_length=511), help_text="`name=value` as shown.")
+    option_keys = ArrayField(
+        models.CharField(max_length=511), help_text="`name=value` in lower case, to filter by."
+    )
+    attributes = ArrayField(
+        models.CharField(max_length=400),
+        default=list,
+        db_default=[],
+        help_text="`name=value` as shown, of what its type lets lists filter by.",
+    )
+    attribute_keys = ArrayField(
+        models.CharField(max_length=400),
+        default=list,
+        db_default=[],
+        help_text="`name=value` in lower case, to filter by.",
+    )
+    image_url = models.CharField(max_length=2000)
+    image_file = models.CharField(max_length=200)
+    min_price_minor = models.BigIntegerField()
+    max_price_minor = models.BigIntegerField()
+    compare_at_minor = models.BigIntegerField(null=True)
+    availability_state = models.CharField(max_length=12, choices=AvailabilityState)
+    availability_quantity = models.PositiveSmallIntegerField()
+    in_stock = models.BooleanField()
+    popularity = models.PositiveBigIntegerField()
+    published_at = models.DateTimeField()
+    refresh_at = models.DateTimeField(
+        null=True, help_text="When a price window begins or ends next, or the product appears."
+    )
+    search = SearchVectorField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "currency"], name="listing_once_per_product_and_currency"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["currency", "published_at", "product"], name="listing_by_newest"),
+            models.Index(
+                fields=["currency", "min_price_minor", "product"], name="listing_by_price"
+            ),
+            models.Index(fields=["currency", "title_key", "product"], name="listing_by_title"),
+            models.Index(fields=["currency", "popularity", "product"], name="listing_by_sales"),
+            models.Index(fields=["currency", "vendor"], name="listing_of_vendor"),
+            models.Index(
+                fields=["refresh_at"],
+                name="listing_due",
+                condition=Q(refresh_at__isnull=False),
+            ),
+            GinIndex(fields=["category_path"], name="listing_in_category"),
+            GinIndex(fields=["tags"], name="listing_with_tag"),
+            GinIndex(fields=["option_keys"], name="listing_with_option"),
+            GinIndex(fields=["attribute_keys"], name="listing_with_attribute"),
+            GinIndex(fields=["search"], name="listing_by_words"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.slug} {self.currency}"
+
+
+class SearchWord(models.Model):
+    """A word that some product of the listing has: what misspelt words are taken for.
+
+    Added with the listing, and never taken away.
+    """
+
+    word = models.CharField(max_length=40, primary_key=True, db_collation="C")
+
+    class Meta:
+        indexes = [
+            GinIndex(fields=["word"], opclasses=["gin_trgm_ops"], name="search_word_by_likeness"),
+        ]
+
+    def __str__(self) -> str:
+        return self.word

@@ -1,0 +1,232 @@
+"""The short way past DRF: what it answers is, to the byte, what the long way answers."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.http import HttpRequest
+from django.test import Client, override_settings
+from pytest_django import DjangoAssertNumQueries
+from redis.connection import Connection
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from catalog.models import Product
+from catalog.selectors import forget_pages
+from catalog.services import PriceDraft, set_prices
+from catalog.views import ProductView
+from shop.cache.aside import AsideCache
+from shop.http.at_hand import AnswerAtHandMiddleware
+from tests.integration.catalog.conftest import Committing, Trips
+from tests.make import catalog as make
+
+pytestmark = pytest.mark.django_db
+
+NOW = make.NOW
+SHORT_WAY = f"{AnswerAtHandMiddleware.__module__}.{AnswerAtHandMiddleware.__qualname__}"
+
+
+@contextmanager
+def no_short_way() -> Iterator[Client]:
+    assert SHORT_WAY in settings.MIDDLEWARE
+    rest = [name for name in settings.MIDDLEWARE if name != SHORT_WAY]
+    with override_settings(MIDDLEWARE=rest):
+        yield Client()
+
+
+@pytest.fixture
+def answered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that tells which requests went the short way."""
+    taken: list[str] = []
+    answer = ProductView.answer_at_hand
+
+    def noted(request: HttpRequest, **path: Any) -> Any:
+        response = answer(request, **path)
+        if response is not None:
+            taken.append(request.path)
+        return response
+
+    monkeypatch.setattr(ProductView, "answer_at_hand", noted)
+    return taken
+
+
+def headers_of(response: Any) -> dict[str, str]:
+    """Return all headers; of the limit that each call counts down, only that it is told."""
+    return {**response.headers, "RateLimit": str("RateLimit" in response.headers)}
+
+
+def product() -> Product:
+    return make.product(slug="mug", title="Mug", price=1500, in_stock=3)
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Accept": "application/json, text/plain, */*"},
+        {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"},
+        {"If-None-Match": '"another"'},
+        {"If-None-Match": "*"},
+        {"Origin": "https://elsewhere.example"},
+        {"Origin": "https://www.shop.example"},
+        {"Authorization": "Bearer nonsense"},
+        {"X-Forwarded-Proto": "https"},
+    ],
+    ids=lambda headers: " ".join(itertools.chain(*headers.items())) or "plain",
+)
+@override_settings(
+    CORS_ALLOWED_ORIGINS=["https://www.shop.example"],
+    SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
+    SECURE_HSTS_SECONDS=60,
+)
+def test_both_ways_give_the_same(
+    method: str, headers: dict[str, str], client: Client, answered: list[str]
+) -> None:
+    path = f"/api/v1/products/{product().slug}"
+    client.get(path)
+
+    headers = {"X-Request-ID": "the-same-for-both", **headers}
+    short = getattr(client, method)(path, headers=headers)
+    assert answered == [path]
+    with no_short_way() as other:
+        long = getattr(other, method)(path, headers=headers)
+    assert answered == [path]
+
+    assert short.status_code == long.status_code == (304 if "*" in headers.values() else 200)
+    assert short.content == long.content
+    assert headers_of(short) == headers_of(long)
+
+
+def test_both_ways_tell_the_same_client_that_its_copy_is_current(
+    client: Client, answered: list[str]
+) -> None:
+    path = f"/api/v1/products/{product().pk}"
+    etag = client.get(path)["ETag"]
+
+    headers = {"X-Request-ID": "the-same-for-both", "If-None-Match": f'"old", W/{etag}'}
+    short = client.get(path, headers=headers)
+    with no_short_way() as other:
+        long = other.get(path, headers=headers)
+
+    assert answered == [path]
+    assert short.status_code == long.status_code == 304
+    assert short.content == long.content == b""
+    assert headers_of(short) == headers_of(long)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("get", "/api/v1/products/mug?colour=red", {}, 400),
+        ("get", "/api/v1/products/mug?currency=XXX", {}, 400),
+        ("get", "/api/v1/products/mug?currency=GBP", {}, 200),
+        ("get", "/api/v1/products/mug?currency=EUR", {}, 404),
+        ("get", "/api/v1/products/teapot", {}, 404),
+        ("get", "/api/v1/products/99999999", {}, 404),
+        ("get", "/api/v1/products/mug/nowhere", {}, 404),
+        ("post", "/api/v1/products/mug", {}, None),
+        ("put", "/api/v1/products/mug", {}, 405),
+        ("options", "/api/v1/products/mug", {}, 405),
+        ("get", "/api/v1/products/mug", {"Accept": "text/html"}, 406),
+        ("get", "/api/v1/products/mug", {"Accept": ""}, None),
+        ("get", "/api/v1/products/mug", {"Content-Encoding": "gzip"}, 415),
+        ("get", "/api/v1/products/mug", {"Host": "elsewhere.example"}, 400),
+    ],
+)
+def test_whatever_is_refused_goes_the_long_way(
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    status: int | None,
+    client: Client,
+    answered: list[str],
+) -> None:
+    product()
+    client.get("/api/v1/products/mug")
+
+    headers = {"X-Request-ID": "the-same-for-both", **headers}
+    short = getattr(client, method)(path, headers=headers)
+    with no_short_way() as other:
+        long = getattr(other, method)(path, headers=headers)
+
+    assert answered == []
+    assert short.status_code == long.status_code
+    assert status in (None, short.status_code)
+    assert short.content == long.content
+    assert headers_of(short) == headers_of(long)
+
+
+def test_a_copy_at_hand_costs_no_sql_and_the_trip_of_the_limiter(
+    client: Client,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    redis_trips: Trips,
+    answered: list[str],
+) -> None:
+    path = f"/api/v1/products/{product().pk}"
+    client.get(path)
+
+    with django_assert_num_queries(0), redis_trips() as trips:
+        client.get(path)
+    assert len(trips) == 1
+
+    forget_pages()  # as after 0.8 s, or in another process
+    with django_assert_num_queries(0), redis_trips() as trips:
+        client.get(path)
+    assert len(trips) == 2
+    assert answered == [path, path]
+
+
+def test_a_change_is_seen_by_the_next_reader(client: Client, committing: Committing) -> None:
+    mug = product()
+    path = f"/api/v1/products/{mug.pk}"
+    before = client.get(path)
+
+    with committing():
+        set_prices(
+            drafts=[PriceDraft(mug.variants.get().pk, "GBP", amount_minor=1700)],
+            now=NOW,
+        )
+
+    after = client.get(path)
+    assert before.json()["price"]["min"]["amount"] == "15.00"
+    assert after.json()["price"]["min"]["amount"] == "17.00"
+    assert after["ETag"] != before["ETag"]
+
+
+def test_a_change_by_another_process_is_seen_when_the_copy_is_too_old(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mug = product()
+    path = f"/api/v1/products/{mug.pk}"
+    client.get(path)
+
+    # What another process does: the row and the shared copy, and nothing in this one.
+    Product.objects.filter(pk=mug.pk).update(title="Beaker")
+    AsideCache(name="product", version="1").invalidate([f"{mug.pk}:GBP"])
+
+    assert client.get(path).json()["title"] == "Mug"
+    now = time.monotonic()
+    monkeypatch.setattr("shop.cache.memory.time.monotonic", lambda: now + 0.81)
+    assert client.get(path).json()["title"] == "Beaker"
+
+
+def test_a_store_that_is_away_sends_the_reader_the_long_way(
+    client: Client, monkeypatch: pytest.MonkeyPatch, answered: list[str]
+) -> None:
+    path = f"/api/v1/products/{product().pk}"
+    client.get(path)
+    forget_pages()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RedisConnectionError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Connection, "send_packed_command", refuse)
+        response = client.get(path)
+
+    assert response.status_code == 200
+    assert answered == []
