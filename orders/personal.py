@@ -3,6 +3,8 @@
 from shop.privacy.registry import DataClass, Erasure, Personal, Table
 
 _ORDER = "as long as the account; then the books alone"
+# The provider of an open attempt is still to be asked, by its token.
+_ATTEMPT = "as long as the account; of an attempt that is open, as long as the order"
 _LAW = "10 years after the year of the sale (SHOP_INVOICE_KEEP_YEARS): tax law"
 _TYPED = Personal(DataClass.FREE_TEXT, Erasure.BLANK, _ORDER)
 _LINE = "sku title"
@@ -45,8 +47,8 @@ TABLES = (
         "orders.Payment",
         plain="provider currency failure_code card_brand",
         personal={
-            "token": Personal(DataClass.SECRET, Erasure.BLANK, "until it is settled"),
-            "next_action_url": Personal(DataClass.SECRET, Erasure.BLANK, "until it is settled"),
+            "token": Personal(DataClass.SECRET, Erasure.BLANK, _ATTEMPT),
+            "next_action_url": Personal(DataClass.SECRET, Erasure.BLANK, _ATTEMPT),
             "provider_reference": Personal(DataClass.IDENTIFIER, Erasure.KEEP, "no limit: books"),
             "card_last4": Personal(DataClass.IDENTIFIER, Erasure.BLANK, _ORDER),
         },

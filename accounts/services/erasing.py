@@ -20,9 +20,10 @@ def erase_account(*, user: User, now: datetime) -> None:
     """Leave of `user` a row that names nobody and that nobody can sign in as.
 
     Sessions, addresses and powers go. The e-mail address is free to register anew. Joins the
-    caller's transaction; safe to repeat.
+    caller's transaction. Safe to repeat, and to be repeated: a request that began before may have
+    written something since.
     """
-    person = User.objects.select_for_update(of=("self",)).get(pk=user.pk)
+    person = User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
     families = set(person.refresh_tokens.values_list("family", flat=True))
     _rename_in_log(User, [person.pk])
     _rename_in_log(Address, person.addresses.values_list("pk", flat=True))
@@ -33,12 +34,12 @@ def erase_account(*, user: User, now: datetime) -> None:
     if person.erased_at is None:
         person.take_email(f"{ERASED}-{uuid4().hex}@{UNREACHABLE_DOMAIN}")
         person.set_unusable_password()
-        person.full_name = person.phone = ""
-        person.external_ref = person.email_verified_at = person.last_login = None
-        person.is_active = person.is_staff = person.is_superuser = False
         person.token_version += 1
         person.erased_at = now
-        person.save()
+    person.full_name = person.phone = ""
+    person.external_ref = person.email_verified_at = person.last_login = None
+    person.is_active = person.is_staff = person.is_superuser = False
+    person.save()
     transaction.on_commit(partial(forget_sessions, *families))
 
 

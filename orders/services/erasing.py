@@ -107,6 +107,9 @@ def carry_out_erasure(*, user_id: int, now: datetime) -> bool:
     erasure = Erasure.objects.filter(user_id=user_id).first()
     if erasure is None or erasure.finished_at is not None:
         return True
+    person = User.objects.filter(pk=user_id).first()
+    if person is not None:
+        erase_account(user=person, now=now)
     forget_subscriptions(customer_id=user_id, email_hashes=erasure.email_hashes)
     forget_author(author=f"customer:{user_id}")
     idempotency.forget(subject=f"user:{user_id}")
@@ -131,7 +134,8 @@ def carry_out_erasure(*, user_id: int, now: datetime) -> bool:
 def sweep_erasures(*, now: datetime) -> int:
     """Go on with erasures that are not finished; return how many are now. Safe to run twice."""
     finished = 0
-    for user_id in Erasure.objects.filter(finished_at=None).values_list("user_id", flat=True)[:100]:
+    waiting = Erasure.objects.filter(finished_at=None).order_by("asked_at")
+    for user_id in waiting.values_list("user_id", flat=True)[:100]:
         try:
             finished += carry_out_erasure(user_id=user_id, now=now)
         except Unavailable as refusal:

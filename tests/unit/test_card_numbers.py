@@ -99,7 +99,14 @@ def test_the_refusal_says_where_and_not_what(body: object, pointer: str) -> None
 
 def test_what_has_none_goes_through() -> None:
     refuse_card_numbers(
-        {"phone": "+44 7700 900123", "quantity": 999, "is_default": True, "note": None, "x": [1.5]}
+        {
+            "phone": "+44 7700 900123",
+            "quantity": 999,
+            "is_default": True,
+            "note": None,
+            "x": [1.5],
+            "variant_id": 4111111111111111,
+        }
     )
 
 

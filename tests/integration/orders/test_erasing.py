@@ -315,16 +315,20 @@ def test_repeated_it_changes_nothing_more(person: User) -> None:
     assert RetainedInvoiceData.objects.count() == 1
 
 
-def test_an_order_that_was_on_its_way_is_found_by_the_last_look(person: User) -> None:
+def test_what_was_on_its_way_is_found_by_the_last_look(person: User) -> None:
     now = timezone.now()
     erased(person, now=now)
     late = make.placed((make.variant(), 1), customer=person).order
     Order.objects.filter(pk=late.pk).update(email="jane@example.com")
+    make_accounts.address(person)
+    User.objects.filter(pk=person.pk).update(full_name="Jane Doe")
 
     sweep_erasures(now=now + timedelta(minutes=3))
 
     late.refresh_from_db()
     assert (late.email, late.erased_at is not None) == ("", True)
+    assert not Address.objects.filter(owner=person).exists()
+    assert User.objects.get(pk=person.pk).full_name == ""
     assert Erasure.objects.get().finished_at is not None
 
 
@@ -378,11 +382,11 @@ def test_takes_the_same_statements_for_any_number_of_orders(size: int) -> None:
     with CaptureQueriesContext(connection) as queries:
         carry_out_erasure(user_id=user.pk, now=now)
 
-    # Expect 25: the erasure; subscriptions, reviews and keys, each in a transaction (9); jobs; the
-    # first ids; of the batch (12) begin, orders, what is kept, the orders' columns, the providers'
-    # events, payments, refunds, returns, the events' words between two settings, commit; and the
-    # look that finds no more.
-    assert len(queries) == 25, [query["sql"][:60] for query in queries]
+    # Expect 37: the erasure; the account once more (12); subscriptions, reviews and keys, each in a
+    # transaction (9); jobs; the first ids; of the batch (12) begin, orders, what is kept, the
+    # orders' columns, the providers' events, payments, refunds, returns, the events' words between
+    # two settings, commit; and the look that finds no more.
+    assert len(queries) == 37, [query["sql"][:60] for query in queries]
 
 
 # The database itself ------------------------------------------------------------------------------
