@@ -90,7 +90,7 @@ def run_personal_export(*, job_id: int, turn: int) -> None:
     run_slice(job_id=job_id, turn=turn, step=personal_export_step, clock=timezone.now)
 
 
-@shared_task(name="orders.run_erasure")
+@shared_task(name="orders.run_erasure", base=ListenerTask)
 def run_erasure(*, message_id: str, payload: dict[str, int]) -> None:
     """Forget a person who asked for it. At least once a message; the sweep does what is left."""
     services.carry_out_erasure(user_id=payload["user_id"], now=timezone.now())
