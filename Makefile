@@ -21,8 +21,8 @@ STEPS ?= 80
 PARTS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check gates lint format types imports migrations openapi fuzz last-unit \
-        crash races soak timing bench books load demo replay shell lock clean
+.PHONY: help setup run test check gates lint format types imports personal migrations openapi fuzz \
+        canaries last-unit crash races soak timing bench books load demo replay shell lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ test: $(VENV)/.dev ## Run every test on servers of its own (ARGS="-k cart" for s
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 gates: export CI := true
-gates: lint types imports migrations openapi ## All that CI does but the tests
+gates: lint types imports personal migrations openapi ## All that CI does but the tests
 
 check: gates test ## All that CI does
 
@@ -54,6 +54,9 @@ types: $(VENV)/.dev ## Types, strictly
 imports: $(VENV)/.dev ## Apps import downwards and by their doors only
 	@$(BIN)/lint-imports --no-cache
 
+personal: $(VENV)/.dev ## Every text of every table has a class: what it holds of people
+	@SHOP_ENV=test $(MANAGE) pii_audit
+
 migrations: $(VENV)/.dev ## Models and migrations agree, and run beside the release before
 	@SHOP_ENV=test $(MANAGE) makemigrations --check --dry-run
 	@$(BIN)/pytest -q tests/integration/shop/test_migrations.py
@@ -65,6 +68,9 @@ openapi: $(VENV)/.dev ## Write docs/openapi.yaml; in CI, fail where that changes
 
 fuzz: $(VENV)/.dev ## Every operation of the OpenAPI document, 100 examples each (EXAMPLES=100)
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q tests/e2e/test_schema_fuzz.py --timeout 3600
+
+canaries: $(VENV)/.dev ## 200 marked people through every journey: where are their marks?
+	@CANARIES=200 $(BIN)/pytest -q tests/integration/orders/test_canary.py --timeout 3600
 
 last-unit: $(VENV)/.dev ## Fifty shoppers after one unit, 200 times (ROUNDS=200)
 	@LAST_UNIT_ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/test_last_unit.py --timeout 3600

@@ -48,12 +48,21 @@ def fill(
 
 def _permission(apps: Apps, name: str, database: str) -> Any:
     app_label, _, codename = name.partition(".")
-    action, _, model = codename.partition("_")
-    title = apps.get_model(app_label, model)._meta.verbose_name_raw
+    model, title = _subject(apps, app_label, codename)
     kinds = apps.get_model("contenttypes", "ContentType").objects.using(database)
     kind, _ = kinds.get_or_create(app_label=app_label, model=model)
     permissions = apps.get_model("auth", "Permission").objects.using(database)
     permission, _ = permissions.get_or_create(
-        content_type=kind, codename=codename, defaults={"name": f"Can {action} {title}"}
+        content_type=kind, codename=codename, defaults={"name": title}
     )
     return permission
+
+
+def _subject(apps: Apps, app_label: str, codename: str) -> tuple[str, str]:
+    """Return the model that a permission is of, and how Django calls the permission."""
+    for model in apps.get_app_config(app_label).get_models():
+        for special, title in model._meta.permissions:
+            if special == codename:
+                return str(model._meta.model_name), str(title)
+    action, _, name = codename.partition("_")
+    return name, f"Can {action} {apps.get_model(app_label, name)._meta.verbose_name_raw}"

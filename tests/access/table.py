@@ -24,6 +24,8 @@ TABLE: dict[str, Entry] = {
     "POST auth/password/change": signed_in(body=sent.new_password, ok=204),
     "GET me": signed_in(),
     "PATCH me": signed_in(body=sent.name),
+    "POST me/export": signed_in(body=sent.password, ok=202),
+    "POST me/erase": signed_in(body=sent.password, ok=202),
     "GET me/addresses": signed_in(listed=("id", World.address)),
     "POST me/addresses": signed_in(body=sent.address, ok=201),
     "GET me/addresses/<int:address_id>": own(of=World.address),
