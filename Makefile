@@ -13,6 +13,8 @@ SECONDS ?= 30
 EXAMPLES ?= 100
 ROUNDS ?= 200
 RUNS ?= 50
+# Of `make timing`: answers of each kind.
+EACH ?= 1000
 # Of `make soak`: so many examples in all, dealt out to so many parts, each with a seed of its own.
 SOAK ?= 2000
 STEPS ?= 80
@@ -20,7 +22,7 @@ PARTS ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gates lint format types imports migrations openapi fuzz last-unit \
-        crash races soak bench books load demo replay shell lock clean
+        crash races soak timing bench books load demo replay shell lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +85,9 @@ soak: $(VENV)/.dev ## The state machine for hours, into docs/operations/soak.md 
 	  RACES_REPORT=$(CURDIR)/.soak.jsonl $(BIN)/pytest -q -n $(WORKERS) --timeout 0 \
 	  tests/races/machine -k does_what
 	@$(BIN)/python -m tests.races.report .soak.jsonl docs/operations/soak.md
+
+timing: $(VENV)/.dev ## Does the time of log-in, registration or reset tell who is known? (EACH=1000)
+	@$(BIN)/python -m tests.load.timing --each $(EACH)
 
 bench: $(VENV)/.dev ## Each path against its limit, to docs/operations/benchmarks.md
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md

@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from shop.db.timeouts import SESSION, TIMEOUTS
 from shop.http.rate_limit.rates import Rate, read_rate
+from shop.jwt_keys import faults_of
 from shop.local_secrets import local_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -601,18 +602,33 @@ if IS_PRODUCTION:
         _wrong.append("DEBUG must be off")
     if SHOP_FAULTS:
         _wrong.append("SHOP_FAULTS must be off")
-    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
-        _wrong.append("SECRET_KEY must be long and random (50 characters or more)")
-    if len(SHOP_EMAIL_HASH_KEY) < 32:
-        _wrong.append("SHOP_EMAIL_HASH_KEY must have 32 characters or more")
+    for _name, _keys in {
+        "SECRET_KEY": [SECRET_KEY],
+        "SECRET_KEY_FALLBACKS": SECRET_KEY_FALLBACKS,
+    }.items():
+        if any(
+            len(key) < 50 or len(set(key)) < 5 or key.startswith("django-insecure") for key in _keys
+        ):
+            _wrong.append(f"{_name} must be long and random (50 characters or more)")
+    if len(SHOP_EMAIL_HASH_KEY) < 32 or len(set(SHOP_EMAIL_HASH_KEY)) < 5:
+        _wrong.append("SHOP_EMAIL_HASH_KEY must be long and random (32 characters or more)")
+    if SHOP_EMAIL_HASH_KEY == SECRET_KEY:
+        _wrong.append("SHOP_EMAIL_HASH_KEY must not be SECRET_KEY")
     if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
         _wrong.append("ALLOWED_HOSTS must name this shop's hosts, without *")
     if not SHOP_PUBLIC_URL.startswith("https://"):
         _wrong.append("SHOP_PUBLIC_URL must be an https:// address")
-    if "*" in CORS_ALLOWED_ORIGINS:
-        _wrong.append("CORS_ALLOWED_ORIGINS must name origins")
-    if SHOP_JWT_SIGNING_KID not in SHOP_JWT_KEYS or not SHOP_JWT_SIGNING_KID:
-        _wrong.append("SHOP_JWT_SIGNING_KID must name one of SHOP_JWT_KEYS")
+    for _name, _origins in {
+        "CORS_ALLOWED_ORIGINS": CORS_ALLOWED_ORIGINS,
+        "CSRF_TRUSTED_ORIGINS": CSRF_TRUSTED_ORIGINS,
+    }.items():
+        if any("*" in origin or not origin.startswith("https://") for origin in _origins):
+            _wrong.append(f"{_name} must name https:// origins, without *")
+    if any(ip_network(proxy, strict=False).prefixlen == 0 for proxy in SHOP_TRUSTED_PROXIES):
+        _wrong.append("SHOP_TRUSTED_PROXIES must not be everybody")
+    if SECURE_HSTS_SECONDS < 3600:
+        _wrong.append("SECURE_HSTS_SECONDS must be 3600 or more")
+    _wrong += faults_of(SHOP_JWT_KEYS, signing_kid=SHOP_JWT_SIGNING_KID)
     if SHOP_RATE_LIMIT is None:
         _wrong.append("SHOP_RATE_LIMIT must not be off")
     if not env.str("REDIS_URL", default=""):

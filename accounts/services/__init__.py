@@ -1,6 +1,6 @@
 """Every way in which people, their addresses and their sessions change."""
 
-from accounts.services.access_tokens import AccessClaims, read_access_token
+from accounts.services.access_tokens import AccessClaims, public_keys, read_access_token
 from accounts.services.addresses import (
     AddressChanges,
     add_address,
@@ -57,6 +57,7 @@ __all__ = [
     "log_in",
     "phone_in_e164",
     "prune_sessions",
+    "public_keys",
     "read_access_token",
     "refresh_session",
     "register_customer",

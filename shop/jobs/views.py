@@ -23,7 +23,7 @@ from shop.jobs.files import read_parts
 from shop.jobs.kinds import EXPORTS, IMPORTS, Kind
 from shop.jobs.links import require_fresh
 from shop.jobs.models import Job
-from shop.jobs.permissions import IsStaff, account_of, may_start
+from shop.jobs.permissions import MayExport, MayImport, account_of, may_start
 from shop.jobs.serializers import (
     ErrorsQuery,
     ExportRequest,
@@ -36,8 +36,6 @@ from shop.jobs.serializers import (
 
 
 class _StartView(ApiView):
-    permission_classes = (IsStaff,)
-
     def _started(
         self, request: Request, kind: Kind, options: Mapping[str, Any], upload: Any = None
     ) -> Response:
@@ -59,6 +57,7 @@ class _StartView(ApiView):
 
 
 class ImportView(_StartView):
+    permission_classes = (MayImport,)
     parser_classes = (MultiPartParser,)
 
     @extend_schema(
@@ -76,6 +75,8 @@ class ImportView(_StartView):
 
 
 class ExportView(_StartView):
+    permission_classes = (MayExport,)
+
     @extend_schema(
         operation_id="exports_create",
         tags=["jobs"],
