@@ -269,13 +269,10 @@ class StockMovementAdmin(_ReadOnly):
         "sku",
         "place",
         "kind",
-        "delta_on_hand",
-        "delta_reserved",
-        "on_hand_after",
-        "reserved_after",
+        "on_hand",
+        "reserved",
         "reason",
         "cause",
-        "actor_id",
     )
     list_filter = ("kind", "stock__warehouse", "happened_at")
     search_fields = ("=cause", "=stock__variant__sku")
@@ -290,6 +287,19 @@ class StockMovementAdmin(_ReadOnly):
     @admin.display(description="warehouse")
     def place(self, movement: StockMovement) -> str:
         return movement.stock.warehouse.code
+
+    @admin.display(description="on hand")
+    def on_hand(self, movement: StockMovement) -> str:
+        return _step(movement.delta_on_hand, movement.on_hand_after)
+
+    @admin.display(description="reserved")
+    def reserved(self, movement: StockMovement) -> str:
+        return _step(movement.delta_reserved, movement.reserved_after)
+
+
+def _step(delta: int, after: int) -> str:
+    """Tell a change and the balance after it in one cell: a row has to fit on a screen."""
+    return f"{delta:+} → {after}" if delta else str(after)
 
 
 @admin.register(ReconciliationRun)

@@ -14,13 +14,13 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from psycopg import errors as pg
 
+from catalog.errors import VariantNotFound
 from catalog.models import Variant
 from inventory.errors import (
     FlashSaleHasSold,
     FlashSaleNotFound,
     FlashSaleOverlaps,
     PurchaseLimitNotFound,
-    UnknownSku,
 )
 from inventory.models import FlashSale, PurchaseLimit
 from inventory.selectors import forget_sale_board, units_left_in_sales
@@ -58,10 +58,10 @@ class FlashSaleDraft:
 def create_flash_sale(*, draft: FlashSaleDraft, now: datetime) -> FlashSale:
     """Plan a flash sale. Nothing is set aside for it: until it starts the variant sells as usual.
 
-    Raises UnknownSku, FlashSaleOverlaps, and Malformed for a sale that ends before it starts.
+    Raises VariantNotFound, FlashSaleOverlaps, and Malformed for a sale that ends before it starts.
     """
     if not Variant.objects.filter(pk=draft.variant_id).exists():
-        raise UnknownSku("There is no such variant.", variant_ids=[draft.variant_id])
+        raise VariantNotFound("There is no such variant.", variant_id=draft.variant_id)
     locked_levels([draft.variant_id])
     sale = FlashSale(
         variant_id=draft.variant_id,
@@ -131,11 +131,11 @@ def set_purchase_limit(
 ) -> PurchaseLimit:
     """Have no buyer hold and own more than `units` of the variant, within `window_days` or ever.
 
-    What buyers have already counts and stays theirs. Safe to repeat. Raises UnknownSku, and
+    What buyers have already counts and stays theirs. Safe to repeat. Raises VariantNotFound, and
     VersionMismatch when it was changed at another moment than `expected`.
     """
     if not Variant.objects.filter(pk=variant_id).exists():
-        raise UnknownSku("There is no such variant.", variant_ids=[variant_id])
+        raise VariantNotFound("There is no such variant.", variant_id=variant_id)
     locked_levels([variant_id])
     limit = PurchaseLimit.objects.filter(variant_id=variant_id).first()
     _require_expected(limit, expected)

@@ -28,7 +28,7 @@ from shop.problems import (
     server_error,
 )
 
-_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _API = "/api/v1/"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})  # asked by address, under any Host

@@ -137,7 +137,7 @@ def document_conventions(
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
     components.setdefault("headers", {}).update(_HEADERS)
     answers = components.setdefault("responses", {})
-    for methods in result["paths"].values():
+    for path, methods in result["paths"].items():
         for method, operation in methods.items():
             if method == "parameters":
                 continue
@@ -145,7 +145,8 @@ def document_conventions(
             if method in {"post", "put", "patch", "delete"}:
                 codes |= _WITH_BODY | _CONDITIONAL
             if method == "post":
-                codes |= _CHECKOUT
+                if path.endswith("/checkout"):
+                    codes |= _CHECKOUT
                 _name_idempotency_key(operation)
             for response in operation["responses"].values():
                 response.setdefault("headers", {}).update(_references(_ON_EVERY_ANSWER))

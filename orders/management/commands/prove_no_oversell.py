@@ -43,7 +43,11 @@ class Command(BaseCommand):
         )
         parser.add_argument("--hold", type=_positive, default=4, help="seconds a hold lasts")
         parser.add_argument("--via", choices=["http", "services"], default="http")
-        parser.add_argument("--url", help="a shop that runs on this database (default: an own one)")
+        parser.add_argument(
+            "--url",
+            help="a shop that runs on this database, with a SHOP_RATE_LIMIT that lets all buyers "
+            "come from one address (default: an own one)",
+        )
         parser.add_argument("--flash", action="store_true", help="in a flash sale, one a buyer")
         parser.add_argument("--kill", action="store_true", help="SIGKILL web workers in between")
         parser.add_argument(

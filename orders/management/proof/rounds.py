@@ -11,14 +11,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
+from inventory.models import Reservation
 from orders.management.proof.books import breaches, count, is_at_rest
 from orders.management.proof.goods import Goods, make_goods, put_away
 from orders.management.proof.people import Buyer, Intent, Lost, Till
 from orders.management.proof.server import Killer
-from orders.models import Order
+from orders.models import Order, Payment
 from orders.services import expire_order, sweep_payments
 
 REST_SECONDS = 120.0
@@ -240,8 +241,30 @@ class _Janitor:
             placed_at__lte=now - self._hold,
         ).values_list("pk", flat=True)
         for order_id in over:
+            end_wait_of_payer(order_id=order_id, now=now)
             expire_order(order_id=order_id, now=now)
         sweep_payments(now=now)
+
+
+@transaction.atomic
+def end_wait_of_payer(*, order_id: int, now: datetime) -> None:
+    """Let the time be over of a payer who was sent to their bank and who does not come back.
+
+    The shop waits for them longer than any proof does, whatever hold the proof asked for. Orders
+    that wait for nothing but the provider's word are left as they are.
+    """
+    order = Order.objects.locked().get(pk=order_id)
+    waits = order.payments.filter(status=Payment.Status.REQUIRES_ACTION).exists()
+    if order.status != Order.Status.PENDING or order.hold_expires_at <= now or not waits:
+        return
+    held = Reservation.objects.filter(
+        reference=order.stock_reference, state=Reservation.State.HELD
+    ).order_by("pk")
+    for reservation in held.select_for_update():
+        reservation.expires_at = now
+        reservation.save(update_fields=["expires_at"])
+    order.hold_expires_at = now
+    order.save(update_fields=["hold_expires_at"])
 
 
 def _result(

@@ -159,6 +159,15 @@ def test_holds_and_ledger_are_for_reading(clerk: Client, table: str) -> None:
         assert clerk.post(path, {"post": "yes", "quantity": 9}).status_code == 403
 
 
+def test_the_ledger_tells_change_and_balance_in_one_cell(clerk: Client) -> None:
+    hold([make.stock(on_hand=5)], "order:1")
+
+    shown = clerk.get(reverse("admin:inventory_stockmovement_changelist")).content.decode()
+
+    assert "+1 → 1" in shown  # reserved
+    assert "+5 → 5" in shown  # on hand, received
+
+
 def test_a_warehouse_that_closes_is_announced(clerk: Client) -> None:
     stock = make.stock(on_hand=5)
     OutboxMessage.objects.all().delete()

@@ -198,7 +198,7 @@ class TestPlanning:
             ({"starts_at": "2026-11-27T18:00:00"}, 400, "malformed_request"),
             ({"starts_at": "2199-01-01T00:00:00Z"}, 400, "malformed_request"),
             ({"surprise": 1}, 400, "unknown_field"),
-            ({"variant_id": 2**62}, 404, "sku_not_found"),
+            ({"variant_id": 2**62}, 404, "variant_not_found"),
         ],
     )
     def test_refuses_nonsense_and_plans_nothing(
@@ -344,7 +344,8 @@ class TestLimits:
         assert not PurchaseLimit.objects.exists()
 
     def test_of_an_unknown_variant_are_refused(self, clerk: APIClient) -> None:
-        assert clerk.put(f"{LIMITS}/{2**62}", {"units": 1}, format="json").status_code == 404
+        unknown = clerk.put(f"{LIMITS}/{2**62}", {"units": 1}, format="json")
+        assert (unknown.status_code, unknown.json()["code"]) == (404, "variant_not_found")
 
     @pytest.mark.parametrize("size", [1, 20])
     def test_are_listed_in_few_queries(self, clerk: APIClient, size: int) -> None:

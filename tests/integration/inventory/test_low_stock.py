@@ -104,7 +104,7 @@ def test_is_mailed_to_staff_who_may_do_something_about_it() -> None:
     assert sent.bcc == [clerk.email]
     assert sent.to == []
     assert sent.subject == f"{stock.variant.sku} is running low"
-    assert f"{stock.variant.sku} in main: 10 on hand, 6 promised; the mark is 5" in sent.body
+    assert f"{stock.variant.sku} in main: 10 on hand, 6 reserved; the mark is 5" in sent.body
 
 
 def test_is_mailed_where_settings_say(settings: Any) -> None:

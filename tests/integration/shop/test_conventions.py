@@ -86,11 +86,12 @@ def test_an_accept_header_that_cannot_be_met_is_refused(client: Client) -> None:
     _problem(response)
 
 
-def test_a_sane_request_id_is_kept_and_another_replaced(client: Client) -> None:
-    kept = client.get("/livez", headers={"X-Request-ID": "abcdef12-3456"})
+@pytest.mark.parametrize("sane", ["abcdef12-3456", "a-1", "x" * 128])
+def test_a_sane_request_id_is_kept_and_another_replaced(client: Client, sane: str) -> None:
+    kept = client.get("/livez", headers={"X-Request-ID": sane})
     made = client.get("/livez", headers={"X-Request-ID": "a\nb <script>"})
 
-    assert kept["X-Request-ID"] == "abcdef12-3456"
+    assert kept["X-Request-ID"] == sane
     assert len(made["X-Request-ID"]) == 32
 
 
