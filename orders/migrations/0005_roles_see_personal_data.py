@@ -5,6 +5,18 @@ from django.db import migrations
 from shop.db.roles import extend_roles
 
 
+MORE = {
+    "support": ["shop.view_personal_data"],
+    "warehouse": ["shop.view_personal_data"],
+    "finance": ["shop.view_personal_data", "orders.view_retainedinvoicedata"],
+    "admin": [
+        "shop.view_personal_data",
+        "shop.view_piiaccess",
+        "orders.view_retainedinvoicedata",
+    ],
+}
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -14,16 +26,5 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        extend_roles(
-            {
-                "support": ["shop.view_personal_data"],
-                "warehouse": ["shop.view_personal_data"],
-                "finance": ["shop.view_personal_data", "orders.view_retainedinvoicedata"],
-                "admin": [
-                    "shop.view_personal_data",
-                    "shop.view_piiaccess",
-                    "orders.view_retainedinvoicedata",
-                ],
-            }
-        ),
+        extend_roles(MORE),
     ]

@@ -40,8 +40,8 @@ class Entry:
     leaves: str = ""
 
 
-def _entry(door: Door, *permissions: str, ok: int = 200, **parts: Any) -> Entry:
-    return Entry(door, permissions, ok=frozenset({ok}), **parts)
+def _entry(door: Door, *permissions: str, ok: int | set[int] = 200, **parts: Any) -> Entry:
+    return Entry(door, permissions, ok=frozenset({ok} if isinstance(ok, int) else ok), **parts)
 
 
 public = partial(_entry, "public")

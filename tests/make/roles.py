@@ -9,7 +9,11 @@ from accounts.models import User
 from shop.db.roles import Roles, fill
 from tests.make import accounts
 
-ROLES: Roles = import_module("orders.migrations.0003_roles").ROLES
+_FIRST: Roles = import_module("orders.migrations.0003_roles").ROLES
+_MORE: Roles = import_module("orders.migrations.0005_roles_see_personal_data").MORE
+ROLES: Roles = {
+    role: list(dict.fromkeys([*names, *_MORE.get(role, ())])) for role, names in _FIRST.items()
+}
 
 
 def roles() -> None:

@@ -58,7 +58,7 @@ def test_each_role_holds_what_it_should() -> None:
     roles()
 
     assert {role: held(role) for role in ROLES} == {
-        role: list(names) for role, names in ROLES.items()
+        role: sorted(names) for role, names in ROLES.items()
     }
 
 
@@ -75,7 +75,7 @@ def test_a_fresh_database_has_them_before_django_makes_any_permission() -> None:
         create_permissions(apps.get_app_config(app_label), verbosity=0)
 
     assert {role: held(role) for role in ROLES} == {
-        role: list(names) for role, names in ROLES.items()
+        role: sorted(names) for role, names in ROLES.items()
     }
     assert first <= set(Permission.objects.values_list("pk", flat=True))
     twice = Permission.objects.values_list("content_type__app_label", "codename")
