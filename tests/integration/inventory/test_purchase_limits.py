@@ -22,8 +22,8 @@ from inventory.services import (
     release_stock,
     reserve_stock,
 )
-from tests.integration.inventory.test_races import waits
 from tests.concurrency import run_together
+from tests.integration.inventory.test_races import waits
 from tests.make import inventory as make
 from tests.make import sales
 
