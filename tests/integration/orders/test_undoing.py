@@ -1,7 +1,7 @@
 """A sold order is cancelled: its units go back to where they were, if they had left at all."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from django.utils import timezone
@@ -116,11 +116,13 @@ def test_back_orders_that_end_while_goods_come_in_block_nobody() -> None:
             now=timezone.now(),
         )
 
-    def ends(placed: PlacedOrder) -> Callable[[], None]:
-        return lambda: cancelled(placed)
-
-    calls = [*map(ends, orders), *[lambda n=n: receives(n) for n in range(6)]]  # type: ignore[misc]
-    outcomes = run_together(calls, workers=6)
+    outcomes = run_together(
+        [
+            *(partial(cancelled, placed) for placed in orders),
+            *(partial(receives, number) for number in range(6)),
+        ],
+        workers=6,
+    )
 
     assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
     assert [make.units(variant) for variant in sold] == [(6, 0)] * 3
