@@ -37,7 +37,6 @@ def test_what_is_no_rate_is_refused(text: str) -> None:
         ("api/v1/auth/token", "log_in", 60, 8, 5),
         ("api/v1/orders/lookup", "mailed_links", 20, 3, 2),
         (PREFLIGHT, "preflight", 600, 300, 200),
-        ("api/v1/flash-sales/tickets/<str:ticket_id>", "waiting", 1200, 600, 400),
     ],
 )
 def test_the_table_says_how_often_with_and_without_redis(

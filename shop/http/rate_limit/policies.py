@@ -40,9 +40,6 @@ class _Rule:
 
 
 _DEFAULT = _Rule()
-# Asked every few seconds by everybody in line, of whom many may share an address; costs no SQL.
-# Who is refused for half a minute has lost their place.
-_WAITING = _Rule("waiting", Fraction(12))
 _DEFAULT_STRICT = _Rule(is_strict=True)
 _LOG_IN = _Rule("log_in", Fraction(3, 5), is_strict=True)
 _REGISTRATION = _Rule("registration", Fraction(3, 5), is_strict=True)
@@ -65,7 +62,6 @@ _RULES: dict[str, _Rule] = {
     f"{_API}cart/vouchers": _GUESSABLE,
     f"{_API}checkout": _DEFAULT_STRICT,
     f"{_API}checkout/preview": _DEFAULT_STRICT,
-    f"{_API}flash-sales/tickets/<str:ticket_id>": _WAITING,
     # Carries no token, so everybody behind one address shares it, on every route; costs nothing.
     PREFLIGHT: _Rule(PREFLIGHT, Fraction(6)),
 }
