@@ -61,6 +61,7 @@ def test_no_pause_is_so_long_that_the_broker_gives_the_message_out_again() -> No
     # Control: pauses of 300 and 1500 s were, to every worker in turn, each with chances of its own.
     gives_out_again = settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"]
 
+    assert isinstance(gives_out_again, int)
     assert max(*PAUSES_SECONDS, LONGEST_PAUSE_SECONDS) <= gives_out_again / 2
 
 
