@@ -397,12 +397,26 @@ def issue_credit_note(
     return note
 
 
+def _units_back(order: Order) -> Counter[int]:
+    """Return the units that came back of the order, by variant, on the shelf or not."""
+    rows = (
+        ReturnLine.objects.filter(return_order__order=order, order_line__variant__isnull=False)
+        .exclude(return_order__status=Return.Status.REFUSED)
+        .values_list("order_line__variant_id", "quantity")
+    )
+    units = Counter[int]()
+    for variant_id, quantity in rows:
+        units[variant_id] += quantity
+    return units
+
+
 @transaction.atomic
 def give_order_stock_back(*, order: Order, cause: str, reason: str, now: datetime) -> None:
     """Put the units of a sold order that never left the house back on the shelf.
 
-    What is still owed to it never left the shelf either: it is owed no more. Joins the caller's
-    transaction, who holds the order's lock and calls this once.
+    What is still owed to it never left the shelf either: it is owed no more. What came back before,
+    by `receive_return`, does not come back again. Joins the caller's transaction, who holds the
+    order's lock and calls this once.
     """
     stock = stock_lines(list(order.lines.all()))
     if not stock:
@@ -413,10 +427,11 @@ def give_order_stock_back(*, order: Order, cause: str, reason: str, now: datetim
         reason=reason[:500],
         now=now,
     )
+    not_out = never_left + _units_back(order)
     left = [
-        StockLine(line.variant_id, line.quantity - never_left[line.variant_id])
+        StockLine(line.variant_id, line.quantity - not_out[line.variant_id])
         for line in stock
-        if line.quantity > never_left[line.variant_id]
+        if line.quantity > not_out[line.variant_id]
     ]
     if left:
         return_stock(

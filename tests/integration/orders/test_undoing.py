@@ -11,7 +11,14 @@ from inventory.selectors import drifted_stock
 from inventory.services import ReceiptLine, StockLine, receive_stock, reserve_stock
 from orders.models import Order
 from orders.selectors import order_findings
-from orders.services import PlacedOrder, cancel_order, pay, settle_payment
+from orders.services import (
+    PlacedOrder,
+    ReturnPart,
+    cancel_order,
+    pay,
+    receive_return,
+    settle_payment,
+)
 from tests.concurrency import run_together
 from tests.make import inventory as make_stock
 from tests.make import orders as make
@@ -97,6 +104,26 @@ def test_only_what_had_left_comes_back() -> None:
     assert (make.units(there), make.units(owed)) == ((3, 0), (1, 0))
     sale.refresh_from_db()
     assert sale.taken == 0
+    assert_sound()
+
+
+@pytest.mark.parametrize(("restock", "on_hand"), [(True, 5), (False, 4)])
+def test_what_had_come_back_before_does_not_come_back_again(restock: bool, on_hand: int) -> None:
+    # Control: it used to, and a unit was for sale that nobody had.
+    sold = make.variant(on_hand=5)
+    placed = make.sold((sold, 2))
+    receive_return(
+        order=placed.order,
+        lines=[ReturnPart(placed.lines[0].pk, 1)],
+        reason="",
+        reference="r",
+        now=timezone.now(),
+        restock=restock,
+    )
+
+    cancelled(placed)
+
+    assert make.units(sold) == (on_hand, 0)
     assert_sound()
 
 
