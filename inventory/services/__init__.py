@@ -65,6 +65,7 @@ from inventory.services.subscriptions import (
     subscribe_to_stock,
 )
 from inventory.services.transfers import dispatch_transfer, receive_transfer
+from inventory.services.undoing import end_owed
 from inventory.services.warehouses import (
     WarehouseChanges,
     change_warehouse,
@@ -104,6 +105,7 @@ __all__ = [
     "delete_flash_sale",
     "dispatch_transfer",
     "drop_stale_copies",
+    "end_owed",
     "enter_sales",
     "extend_hold",
     "forget_purchase",

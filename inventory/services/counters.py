@@ -172,8 +172,8 @@ def change_on_hand(
             },
         )
         rows = cursor.fetchall()
-        if owing := [row[1] for row in rows if row[5] and row[2] > 0]:
-            cursor.execute(_FILL_OWED, {"stocks": owing, "now": now})
+    if owing := [row[1] for row in rows if row[5] and row[2] > 0]:
+        fill_owed(stock_ids=owing, now=now)
     before = list(levels)
     after = [
         replace(level, on_hand=level.on_hand + deltas.get(level.stock_id, 0)) for level in before
@@ -195,6 +195,12 @@ def change_on_hand(
         )
         for movement_id, stock_id, delta, on_hand_after, reserved_after, _ in rows
     ]
+
+
+def fill_owed(*, stock_ids: Sequence[int], now: datetime) -> None:
+    """Have units on hand leave for those to whom they are owed. The caller holds the locks."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FILL_OWED, {"stocks": list(stock_ids), "now": now})
 
 
 def tell_of_change(before: Sequence[Level], after: Sequence[Level]) -> None:

@@ -137,10 +137,12 @@ def set_purchase_limit(
     if not Variant.objects.filter(pk=variant_id).exists():
         raise VariantNotFound("There is no such variant.", variant_id=variant_id)
     locked_levels([variant_id])
-    limit = PurchaseLimit.objects.filter(variant_id=variant_id).first()
-    _require_expected(limit, expected)
-    if limit is None:
-        limit = PurchaseLimit(variant_id=variant_id)
+    # A variant that never had stock has nothing to lock: of two at once, the other waits here.
+    limit, is_new = PurchaseLimit.objects.select_for_update(no_key=True).get_or_create(
+        variant_id=variant_id,
+        defaults={"units": units, "window_days": window_days, "updated_at": now},
+    )
+    _require_expected(None if is_new else limit, expected)
     limit.units = units
     limit.window_days = window_days
     limit.updated_at = now
@@ -152,8 +154,11 @@ def set_purchase_limit(
 @transaction.atomic
 def remove_purchase_limit(*, variant_id: int, expected: datetime | None = None) -> None:
     """Have no limit for the variant. Raises PurchaseLimitNotFound, VersionMismatch."""
+    limits = PurchaseLimit.objects.filter(variant_id=variant_id)
+    if not limits.exists():  # nor a variant, perhaps, nor a number that one could have
+        raise PurchaseLimitNotFound("Any buyer may have any number of it.")
     locked_levels([variant_id])
-    limit = PurchaseLimit.objects.filter(variant_id=variant_id).first()
+    limit = limits.first()
     if limit is None:
         raise PurchaseLimitNotFound("Any buyer may have any number of it.")
     _require_expected(limit, expected)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -110,12 +110,12 @@ def return_stock(
     reason: str,
     now: datetime,
     warehouse: str | None = None,
-    reference: str | None = None,
+    references: Sequence[str] = (),
     actor_id: int | None = None,
 ) -> list[StockMovement]:
     """Put units that were sold back on hand, cancelled or returned; return the new ledger rows.
 
-    They go to `warehouse`; without one, to where `reference` took them from; what neither says, to
+    They go to `warehouse`; without one, to where `references` took them from; what neither says, to
     the warehouse that the shop takes first. Safe to repeat per `cause`. Joins the caller's
     transaction.
 
@@ -126,8 +126,8 @@ def return_stock(
     for line in lines:
         wanted[line.variant_id] += _counted(line.quantity)
     units = Counter[Place]()
-    if warehouse is None and reference is not None:
-        units = _taken_from(reference, wanted)
+    if warehouse is None and references:
+        units = _taken_from(references, wanted)
         for taken, quantity in units.items():
             wanted[taken.variant_id] -= quantity
     for variant_id, quantity in wanted.items():
@@ -212,11 +212,11 @@ def _counted(quantity: int) -> int:
     return quantity
 
 
-def _taken_from(reference: str, wanted: Mapping[int, int]) -> Counter[Place]:
+def _taken_from(references: Sequence[str], wanted: Mapping[int, int]) -> Counter[Place]:
     units = Counter[Place]()
     missing = dict(wanted)
     sold = (
-        Reservation.objects.filter(reference=reference, stock__variant_id__in=wanted)
+        Reservation.objects.filter(reference__in=references, stock__variant_id__in=wanted)
         .exclude(state=Reservation.State.RELEASED)
         .order_by("stock_id")
         .values_list("stock__variant_id", "stock__warehouse_id", "quantity")

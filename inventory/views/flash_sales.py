@@ -30,7 +30,7 @@ from shop.http.conditional import etag_of, if_match_of, not_modified
 from shop.http.json import dumps
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
-from shop.http.views import ApiView, principal_of
+from shop.http.views import ApiView, principal_of, read_idempotency_key
 
 # Shorter than the catalogue's: what is left changes by the second.
 CACHE_CONTROL = "public, max-age=2"
@@ -183,7 +183,8 @@ class TicketIssueView(ApiView):
     """A place in line. One for a customer or a cart, however often it is asked for."""
 
     permission_classes = (Public,)
-    keeps_own_idempotency = True  # asking again finds the place, and no answer need be kept
+    # Asking again finds the place, and an answer that was kept would tell an old position of it.
+    keeps_own_idempotency = True
 
     @extend_schema(
         operation_id="flash_sales_queue_up",
@@ -191,7 +192,8 @@ class TicketIssueView(ApiView):
         summary="Queue up for a flash sale, also before it starts",
         description=(
             "First come, first served. Poll the ticket; once it is `admitted`, send the checkout"
-            " with `X-Sale-Ticket`. A customer or a cart has one place."
+            " with `X-Sale-Ticket`. A customer or a cart has one place. Anybody else has one for"
+            " each `Idempotency-Key`, which finds it again and is told how it stands now."
         ),
         parameters=[
             OpenApiParameter(
@@ -206,12 +208,11 @@ class TicketIssueView(ApiView):
     )
     def post(self, request: Request, slug: str) -> Response:
         holder = principal_of(request)
-        # Strangers behind one address would share a place.
-        ticket = services.issue_ticket(
-            slug=slug,
-            holder="" if holder.startswith("nobody:") else holder,
-            now=timezone.now(),
-        )
+        if holder.startswith("nobody:"):
+            # Strangers behind one address would share a place.
+            key = read_idempotency_key(request)
+            holder = f"{holder}\n{key}" if key else ""
+        ticket = services.issue_ticket(slug=slug, holder=holder, now=timezone.now())
         return _ticket_answer(ticket, code=status.HTTP_202_ACCEPTED)
 
 

@@ -216,6 +216,11 @@ class Order(models.Model):
         """The name of the hold that a late payer gets when the first one was given to others."""
         return f"{self.stock_reference}:again"
 
+    @property
+    def stock_references(self) -> list[str]:
+        """Every name under which stock may have left for this order: it did under one of them."""
+        return [self.stock_reference, self.second_stock_reference]
+
 
 class OrderLine(models.Model):
     """One line of an order, as it was sold.

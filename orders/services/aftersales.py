@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from accounts.models import User
-from inventory.services import ReceiptLine, StockLine, receive_stock, return_stock
+from inventory.services import ReceiptLine, StockLine, end_owed, receive_stock, return_stock
 from orders.errors import RefundTooLarge, ReturnTooLarge, TransitionRefused
 from orders.models import (
     Channel,
@@ -314,7 +314,7 @@ def receive_return(
             reason=reason[:500],
             now=now,
             warehouse=warehouse,
-            reference=order.stock_reference,
+            references=order.stock_references,
             actor_id=actor_id,
         )
     return given_back
@@ -397,17 +397,47 @@ def issue_credit_note(
     return note
 
 
+def _units_back(order: Order) -> Counter[int]:
+    """Return the units that came back of the order, by variant, on the shelf or not."""
+    rows = (
+        ReturnLine.objects.filter(return_order__order=order, order_line__variant__isnull=False)
+        .exclude(return_order__status=Return.Status.REFUSED)
+        .values_list("order_line__variant_id", "quantity")
+    )
+    units = Counter[int]()
+    for variant_id, quantity in rows:
+        units[variant_id] += quantity
+    return units
+
+
 @transaction.atomic
 def give_order_stock_back(*, order: Order, cause: str, reason: str, now: datetime) -> None:
     """Put the units of a sold order that never left the house back on the shelf.
 
-    Joins the caller's transaction, who holds the order's lock. Safe to repeat per `cause`.
+    What is still owed to it never left the shelf either: it is owed no more. What came back before,
+    by `receive_return`, does not come back again. Joins the caller's transaction, who holds the
+    order's lock and calls this once.
     """
-    if stock := stock_lines(list(order.lines.all())):
+    stock = stock_lines(list(order.lines.all()))
+    if not stock:
+        return
+    never_left = end_owed(
+        references=order.stock_references,
+        variant_ids=[line.variant_id for line in stock],
+        reason=reason[:500],
+        now=now,
+    )
+    not_out = never_left + _units_back(order)
+    left = [
+        StockLine(line.variant_id, line.quantity - not_out[line.variant_id])
+        for line in stock
+        if line.quantity > not_out[line.variant_id]
+    ]
+    if left:
         return_stock(
-            lines=stock,
+            lines=left,
             cause=cause,
             reason=reason[:500],
             now=now,
-            reference=order.stock_reference,
+            references=order.stock_references,
         )

@@ -93,7 +93,7 @@ def _cancel(*, number: str, reason: str, now: datetime, actor_id: int | None) ->
             now=now,
         )
         # After the stock is locked by what goes back to it.
-        forget_purchase(references=[order.stock_reference, order.second_stock_reference])
+        forget_purchase(references=order.stock_references)
     announce_cancellation(order)
     return order.pk
 

@@ -38,6 +38,7 @@ from orders.models import Order, Payment
 from orders.providers import provider_of, providers_for_buyers
 from orders.providers.base import Outcome, PaymentResult, ProviderError, ProviderTimeout
 from orders.services.answers import checkout_answer, ticket_answer
+from orders.services.cancelling import void_payment
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
 from orders.services.paying import give_up_payment, pay, request_of, settle_payment
 from orders.services.placing import buyer_key, place_order
@@ -131,6 +132,10 @@ def checkout(*, wish: CheckoutWish, scope: Scope, request_id: str, now: datetime
         return CheckoutAnswer(prepared.answer, is_replay=True)
     if prepared.payment is None:
         raise AssertionError("prepared neither an answer nor a payment")
+    if prepared.payment.order.status == Order.Status.CANCELLED:
+        # It ended while nobody asked with this key: money for it must not be taken any more.
+        void_payment(prepared.payment, now=now)
+        return _answer_by_another(prepared.payment, scope=scope, now=now)
     fault("checkout.prepared")
     return _pay_and_settle(
         prepared.payment, prepared.known, scope=scope, request_id=request_id, now=now
@@ -344,7 +349,9 @@ def _accept(payment: Payment, *, scope: Scope, request_id: str, now: datetime) -
     """Answer that the order waits for news of its payment, unless they have come meanwhile."""
     with transaction.atomic(durable=True):
         current = Payment.objects.locked().get(pk=payment.pk)
-        if current.is_open and current.idempotency_claim is not None:
+        # Of an order that ended meanwhile there is nothing to wait for, and nothing to keep.
+        waits = current.is_open and current.order.status == Order.Status.PENDING
+        if waits and current.idempotency_claim is not None:
             current.next_attempt_at = now + ASK_AGAIN
             current.save(update_fields=["next_attempt_at"])
             answer = store_answer(current, request_id=request_id)

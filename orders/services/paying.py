@@ -387,6 +387,7 @@ def _give_back(order: Order, payment: Payment, *, now: datetime, why: str) -> Or
     )
     if is_pending:
         release_stock(reference=order.stock_reference, now=now)
+        announce_cancellation(order)
     if payment.captured_minor:
         Refund.objects.get_or_create(
             reference=f"payment:{payment.pk}",

@@ -160,12 +160,17 @@ def _end_expired(*, order_id: int, now: datetime) -> bool:
 def finish_payment(payment: Payment, *, now: datetime) -> bool:
     """Bring one open attempt on by asking the provider; True when it came to an end.
 
+    Of an order that has ended, or whose hold has, the attempt is closed and no money asked for.
     Never call it in a transaction. Safe to repeat.
     """
     # Before anything that may go wrong: an attempt that always does must not block the others.
     _ask_later(payment, now=now)
-    if payment.order.status != Order.Status.PENDING:
+    order = payment.order
+    if order.status != Order.Status.PENDING:
         return void_payment(payment, now=now)
+    if order.hold_expires_at <= now:
+        # Nobody is charged for what is no longer kept for them: as when the clock comes first.
+        return void_payment(payment, now=now, because=NOT_PAID_IN_TIME)
     try:
         result = _ask(payment, now=now)
     except ProviderError as error:

@@ -14,8 +14,8 @@ from shop.errors import Unavailable
 AWAY = (OperationalError, InterfaceError, RedisError, ConnectionInterrupted, Unavailable)
 # Below the time after which a Redis broker gives out again what was not acknowledged.
 LONGEST_PAUSE_SECONDS = 60
-# Somebody else's server, such as that of mails, gets these many more chances, so far apart.
-PAUSES_SECONDS = (60, 300, 1500)
+# Somebody else's server, such as that of mails, gets these many more chances: half an hour.
+PAUSES_SECONDS = (LONGEST_PAUSE_SECONDS,) * 30
 
 
 class ListenerTask(Task):  # type: ignore[type-arg]  # generic for mypy only, not when it runs

@@ -190,7 +190,7 @@ class TestReturns:
             cause="return:1",
             reason="",
             now=NOW,
-            reference="order:1",
+            references=["order:1"],
         )
 
         assert [counters(here)[0], counters(there)[0]] == [3, 3]
@@ -356,7 +356,7 @@ class TestStatements:
                     cause="return:1",
                     reason="",
                     now=NOW,
-                    reference="order:1",
+                    references=["order:1"],
                 ),
                 id="return",
             ),

@@ -285,6 +285,28 @@ class TestTickets:
 
         assert len(ids) == 1
 
+    def test_a_stranger_who_asks_again_with_the_same_key_has_the_same_place(
+        self, api: APIClient
+    ) -> None:
+        # Control: each retry of a lost answer used to be one more place in line.
+        sale = sales.flash_sale(
+            make.stock().variant, starts_at=timezone.now() + timedelta(minutes=1)
+        )
+
+        def place(**headers: str) -> str:
+            answer = api.post(f"{SALES}/{sale.slug}/tickets", headers=headers)
+            return str(answer.json()["ticket"]["id"])
+
+        first, again = (place(**{"Idempotency-Key": "k"}) for _ in range(2))
+        others = {place(), place(), place(**{"Idempotency-Key": "l"})}
+
+        assert first == again
+        assert len({first, *others}) == 4
+        malformed = api.post(
+            f"{SALES}/{sale.slug}/tickets", headers={"Idempotency-Key": "two, of them"}
+        )
+        assert malformed.json()["code"] == "idempotency_key_invalid"
+
     def test_are_gone_at_once_when_it_is_sold_out_or_over(self, api: APIClient) -> None:
         now = timezone.now()
         sale = sales.flash_sale(make.stock().variant, starts_at=now + timedelta(minutes=1))
@@ -343,9 +365,14 @@ class TestLimits:
         assert clerk.put(f"{LIMITS}/{variant.pk}", sent, format="json").status_code == 400
         assert not PurchaseLimit.objects.exists()
 
-    def test_of_an_unknown_variant_are_refused(self, clerk: APIClient) -> None:
-        unknown = clerk.put(f"{LIMITS}/{2**62}", {"units": 1}, format="json")
+    @pytest.mark.parametrize("number", [2**62, 2**70])  # the second used to be a 500
+    def test_of_an_unknown_variant_are_refused(self, clerk: APIClient, number: int) -> None:
+        path = f"{LIMITS}/{number}"
+
+        unknown = clerk.put(path, {"units": 1}, format="json")
         assert (unknown.status_code, unknown.json()["code"]) == (404, "variant_not_found")
+        assert clerk.delete(path).status_code == 404
+        assert clerk.get(path).status_code == 404
 
     @pytest.mark.parametrize("size", [1, 20])
     def test_are_listed_in_few_queries(self, clerk: APIClient, size: int) -> None:

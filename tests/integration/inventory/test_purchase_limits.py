@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from inventory.errors import OutOfStock, PurchaseLimitExceeded
-from inventory.models import Reservation, Stock, StockMovement
+from inventory.models import PurchaseLimit, Reservation, Stock, StockMovement
 from inventory.selectors import drifted_stock
 from inventory.services import (
     StockLine,
@@ -22,6 +22,7 @@ from inventory.services import (
     release_stock,
     reserve_stock,
 )
+from tests.concurrency import run_together
 from tests.integration.inventory.test_races import waits
 from tests.make import inventory as make
 from tests.make import sales
@@ -205,6 +206,15 @@ class TestTwoAtOnce:
         assert isinstance(outcome, PurchaseLimitExceeded)
         assert outcome.facts["lines"][0]["already_bought"] == 1
         assert held() == {"order:1"}
+
+    def test_who_set_the_first_limit_of_a_variant_without_stock_both_succeed(self) -> None:
+        # Control: there is no stock to queue up at, and one of them used to get a 500.
+        variant = make.bare_variant()
+
+        made = run_together([partial(sales.purchase_limit, variant, units) for units in (2, 3)])
+
+        assert [one for one in made if isinstance(one, BaseException)] == []
+        assert PurchaseLimit.objects.get().units in {2, 3}
 
     def test_also_when_it_lies_in_two_warehouses(self) -> None:
         stock = limited(1, on_hand=1)

@@ -18,6 +18,7 @@ from inventory.services import StockLine, reserve_stock
 from orders.models import Order
 from orders.selectors import order_findings
 from orders.services import PlacedOrder, Settlement, pay, settle_payment, sweep_payments
+from shop.models import OutboxMessage
 from tests.concurrency import run_before
 from tests.make import orders as make
 
@@ -50,6 +51,8 @@ def test_what_was_taken_over_and_is_gone_is_paid_back_and_nothing_is_sold() -> N
 
     order = Order.objects.get(pk=placed.order.pk)
     assert (order.status, order.payment_status) == ("CANCELLED", "REFUNDED")
+    # Control: the buyer used to hear nothing of an order that ended in this way.
+    assert OutboxMessage.objects.filter(topic="order.cancelled").count() == 1
     assert (make.units(taken), make.units(left)) == ((2, 1), (2, 0))
     assert drifted_stock() == []
     assert order_findings(now=late) == []

@@ -266,8 +266,8 @@ def test_the_tasks_wake_the_services() -> None:
     make.placed((sold, 1), now=make.later(minutes=-5))
     make.placed((sold, 1), now=make.later(minutes=-20), token="tok_requires_action")
 
-    assert tasks.sweep_payments() == 1
     assert tasks.expire_holds() == 1
+    assert tasks.sweep_payments() == 1
 
     assert set(Order.objects.values_list("status", flat=True)) == {"CONFIRMED", "CANCELLED"}
     _assert_sound()

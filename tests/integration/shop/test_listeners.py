@@ -6,6 +6,7 @@ from unittest import mock
 
 import pytest
 from celery import Task
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from redis.exceptions import ConnectionError as RedisAway
 
@@ -48,12 +49,20 @@ def test_it_comes_again_until_what_it_needs_is_back(away: Exception) -> None:
     assert pauses[0] <= 1
 
 
-def test_somebody_elses_server_gets_three_more_chances() -> None:
+def test_somebody_elses_server_gets_half_an_hour() -> None:
     away = smtplib.SMTPServerDisconnected("gone")
 
-    assert listen(away, away, away, None) == ("SUCCESS", 4, list(PAUSES_SECONDS))
-    state, calls, _ = listen(*[away] * 9)
-    assert (state, calls) == ("FAILURE", 4)
+    assert listen(away, away, away, None) == ("SUCCESS", 4, [60, 60, 60])
+    state, calls, _ = listen(*[away] * 40)
+    assert (state, calls) == ("FAILURE", 31)
+
+
+def test_no_pause_is_so_long_that_the_broker_gives_the_message_out_again() -> None:
+    # Control: pauses of 300 and 1500 s were, to every worker in turn, each with chances of its own.
+    gives_out_again = settings.CELERY_BROKER_TRANSPORT_OPTIONS["visibility_timeout"]
+
+    assert isinstance(gives_out_again, int)
+    assert max(*PAUSES_SECONDS, LONGEST_PAUSE_SECONDS) <= gives_out_again / 2
 
 
 @pytest.mark.parametrize("bug", [KeyError("x"), AssertionError(), TypeError()])

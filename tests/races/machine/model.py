@@ -123,6 +123,9 @@ class Model:
         return self._pay_and_settle(sale, known, now=now, dies_before=dies_before)
 
     def _pay_and_settle(self, sale: Sale, key: Key, *, now: datetime, dies_before: str) -> str:
+        if sale.status == "CANCELLED":
+            self._close(sale, now=now)
+            return self._answer_by_another(key, now=now)
         if dies_before == "pay":
             return "killed"
         if sale.attempt not in {"NEW", "REQUESTED"}:
@@ -222,7 +225,7 @@ class Model:
             sale.status = "CANCELLED"
             if sale.refundable:
                 sale.refunds.append(Refund(sale.refundable))
-            self.shelves.take_back(sale.reference, sale.basket.lines)
+            self.shelves.take_back([sale.reference, f"{sale.reference}:again"], sale.basket.lines)
         if sale.attempt in OPEN:
             self._close(sale, now=now)
         self._give_back_new(sale)
@@ -263,7 +266,7 @@ class Model:
                     self.give_back(sale, refund)
 
     def _finish(self, sale: Sale, *, now: datetime) -> None:
-        if sale.status != "PENDING":
+        if sale.status != "PENDING" or sale.hold_until <= now:
             self._close(sale, now=now)
             return
         if sale.attempt == "NEW":

@@ -1,6 +1,6 @@
 """What inventory promises, said in plain Python: shelves, and what is held of them for whom."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -93,11 +93,20 @@ class Shelves:
             if hold.state == "HELD":
                 hold.state = "RELEASED"
 
-    def take_back(self, reference: str, lines: Lines) -> None:
-        """Put what was sold back where it was taken from; the rest into the first warehouse."""
+    def take_back(self, references: Collection[str], lines: Lines) -> None:
+        """Put what was sold back where it was taken from; the rest into the first warehouse.
+
+        What is owed has not left, and is owed no more.
+        """
         missing = dict(lines)
         back: dict[int, int] = {}
-        for hold in sorted(self.held_for(reference), key=lambda hold: hold.shelf.stock_id):
+        mine = [hold for hold in self.holds if hold.reference in references]
+        for hold in mine:
+            if hold.state == "OWED":
+                hold.state = "RELEASED"
+                missing[hold.shelf.variant_id] -= hold.units
+                self._fill(hold.shelf)
+        for hold in sorted(mine, key=lambda hold: hold.shelf.stock_id):
             part = min(missing[hold.shelf.variant_id], hold.units)
             if hold.state != "RELEASED" and part:
                 back[hold.shelf.stock_id] = back.get(hold.shelf.stock_id, 0) + part
@@ -111,8 +120,10 @@ class Shelves:
     def put(self, shelf: Shelf, units: int) -> None:
         """Change what is on hand; what comes in fills what is owed, oldest first."""
         shelf.on_hand += units
-        if units <= 0:
-            return
+        if units > 0:
+            self._fill(shelf)
+
+    def _fill(self, shelf: Shelf) -> None:
         for hold in self.holds:
             if hold.shelf is shelf and hold.state == "OWED":
                 if hold.units > shelf.on_hand:
