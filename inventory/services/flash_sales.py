@@ -135,7 +135,7 @@ def set_purchase_limit(
     VersionMismatch when it was changed at another moment than `expected`.
     """
     if not Variant.objects.filter(pk=variant_id).exists():
-        raise VariantNotFound("There is no such variant.", variant_id=variant_id)
+        raise VariantNotFound("There is no such variant.")
     locked_levels([variant_id])
     # A variant that never had stock has nothing to lock: of two at once, the other waits here.
     limit, is_new = PurchaseLimit.objects.select_for_update(no_key=True).get_or_create(
