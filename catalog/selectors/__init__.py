@@ -38,6 +38,7 @@ from catalog.selectors.products import (
     slug_of_moved,
 )
 from catalog.selectors.reviews import moderated_reviews, rating_document, shown_reviews
+from catalog.selectors.suggestions import suggestions_rendered
 from catalog.store import forget_pages, product_at_hand
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "shown_reviews",
     "slug_of_moved",
     "stale_products",
+    "suggestions_rendered",
     "variant_cards",
     "variant_ids_of",
     "variants_for_sale",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
@@ -33,7 +34,6 @@ from catalog.models import BoughtTogether, ProductListing, RelatedProduct, image
 from catalog.selectors.collections import in_collection
 from shop.money import Money, digits
 
-LANGUAGE = "english"
 FACET_VALUES = 50  # of each kind, the most frequent first
 OPTION_ROWS = 400  # over all options
 RELATED = 12
@@ -316,7 +316,7 @@ def _conditions(wanted: Wanted, *, now: datetime) -> tuple[dict[str, Q], Combina
 
 
 def _search(words: str, *, currency: str, now: datetime) -> tuple[Q, Combinable]:
-    plain = SearchQuery(words, config=LANGUAGE, search_type="websearch")
+    plain = SearchQuery(words, config=settings.SHOP_SEARCH_LANGUAGE, search_type="websearch")
     asked = [word[:LONGEST_WORD] for word in _WORD.findall(words.lower())[:MOST_WORDS]]
     forms = _likely_forms(words, asked, currency=currency, now=now)
     if not forms:
@@ -336,7 +336,7 @@ def _search(words: str, *, currency: str, now: datetime) -> tuple[Q, Combinable]
 
 
 def _raw(query: str) -> SearchQuery:
-    return SearchQuery(query, config=LANGUAGE, search_type="raw")
+    return SearchQuery(query, config=settings.SHOP_SEARCH_LANGUAGE, search_type="raw")
 
 
 def _likely_forms(
@@ -352,7 +352,7 @@ def _likely_forms(
             {
                 "asked": list(asked),
                 "words": words,
-                "language": LANGUAGE,
+                "language": settings.SHOP_SEARCH_LANGUAGE,
                 "currency": currency,
                 "now": now,
             },

@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypedDict
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
@@ -123,14 +124,15 @@ fresh AS MATERIALIZED (
         chosen.popularity, chosen.published_at,
         least(edge.next_at, CASE WHEN chosen.published_at > %(now)s THEN chosen.published_at END)
             AS refresh_at,
-        setweight(to_tsvector('english', chosen.title), 'A')
-            || setweight(to_tsvector('english', stock.skus), 'A')
-            || setweight(to_tsvector('english', concat_ws(' ', chosen.vendor, chosen.product_type,
-                array_to_string(chosen.tags, ' '), shelf.names)), 'B')
-            || setweight(to_tsvector('english', coalesce(choice.answers, '')), 'C')
-            || setweight(to_tsvector('english', left(chosen.description_html, 50000)), 'D')
+        setweight(to_tsvector(tongue.config, chosen.title), 'A')
+            || setweight(to_tsvector(tongue.config, stock.skus), 'A')
+            || setweight(to_tsvector(tongue.config, concat_ws(' ', chosen.vendor,
+                chosen.product_type, array_to_string(chosen.tags, ' '), shelf.names)), 'B')
+            || setweight(to_tsvector(tongue.config, coalesce(choice.answers, '')), 'C')
+            || setweight(to_tsvector(tongue.config, left(chosen.description_html, 50000)), 'D')
             AS search
     FROM chosen
+    CROSS JOIN (SELECT %(language)s::regconfig AS config) tongue
     JOIN cost ON cost.product_id = chosen.id
     JOIN stock ON stock.product_id = chosen.id
     LEFT JOIN shelf ON shelf.id = chosen.category_id
@@ -280,7 +282,10 @@ def _write_listing(product_ids: Sequence[int], *, now: datetime) -> None:
     # product then reads what that change has committed, and does not bury it.
     list(Product.objects.filter(pk__in=product_ids).locked().values_list("pk"))
     with connection.cursor() as cursor:
-        cursor.execute(_REFRESH, {"ids": list(product_ids), "now": now})
+        cursor.execute(
+            _REFRESH,
+            {"ids": list(product_ids), "now": now, "language": settings.SHOP_SEARCH_LANGUAGE},
+        )
 
 
 class _Copies(TypedDict):
