@@ -237,6 +237,8 @@ def _cache(url: str, prefix: str, timeout_seconds: float) -> dict[str, object]:
 # 50 ms where a miss or a guess will do, 200 ms where there is no other copy (redis-py's own default
 # is 5 s). A test machine is shared and may pause for longer than that.
 _patience = 10.0 if IS_TEST else 1.0
+# So many threads of a process read the database for the cache at once while Redis is away.
+SHOP_UNCACHED_READS = env.int("SHOP_UNCACHED_READS", default=2)
 REDIS_TIMEOUT_SECONDS = {
     "carts": 0.2 * _patience,
     "default": 0.05 * _patience,
