@@ -30,6 +30,7 @@ from catalog.selectors.listing import (
     related_products,
     row_document,
 )
+from catalog.selectors.listing_sources import FRESH_LISTING, DriftedListing, drifted_listings
 from catalog.selectors.prices import lowest_prices
 from catalog.selectors.products import (
     product_by_ref,
@@ -42,7 +43,9 @@ from catalog.selectors.suggestions import suggestions_rendered
 from catalog.store import forget_pages, product_at_hand
 
 __all__ = [
+    "FRESH_LISTING",
     "SORTS",
+    "DriftedListing",
     "StaleCopy",
     "VariantCard",
     "Wanted",
@@ -51,6 +54,7 @@ __all__ = [
     "category_tree",
     "category_tree_rendered",
     "collection_by_slug",
+    "drifted_listings",
     "edited_category",
     "edited_category_document",
     "edited_collection_document",
