@@ -173,7 +173,7 @@ class AsideCache:
         )
         if value is not None and _is_fresh(fresh_until):
             return _Found(value, b"use")
-        args = [self._field, secrets.token_hex(8), LEASE_MS]
+        args: list[str | int] = [self._field, secrets.token_hex(8), LEASE_MS]
         return _Found(
             *_answer_of(lambda: _script(_READ)(keys=[name], args=args, client=cache_client()))
         )
@@ -262,7 +262,7 @@ class AsideCache:
         if others:
             pipe = cache_client().pipeline(transaction=False)
             for key in others:
-                args = [self._field, secrets.token_hex(8), LEASE_MS]
+                args: list[str | int] = [self._field, secrets.token_hex(8), LEASE_MS]
                 _script(_READ)(keys=[self._key(key)], args=args, client=pipe)
             for key, answer in zip(others, _answer_of(pipe.execute), strict=True):
                 found[key] = _Found(*answer)

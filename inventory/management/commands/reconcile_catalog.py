@@ -40,7 +40,7 @@ class Command(BaseCommand):
             told = {
                 "ok": is_sound,
                 "checks": seen.run.checks,
-                "findings": [asdict(found) for found in [*stale, *drifted]],
+                "findings": [*map(asdict, stale), *map(asdict, drifted)],
                 "repairs": [asdict(repair) for repair in repairs],
                 "seconds": seen.run.seconds,
             }

@@ -48,7 +48,7 @@ def missed(api: APIClient, queries: dict[str, str | list[str]]) -> dict[str, lis
     found = {
         words: [
             row["slug"]
-            for row in api.get("/api/v1/products", {"q": words, "page_size": 3}).json()["results"]
+            for row in api.get("/api/v1/products", {"q": words, "page_size": "3"}).json()["results"]
         ]
         for words in queries
     }

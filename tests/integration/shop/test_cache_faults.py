@@ -194,7 +194,7 @@ def _buried(*, rounds: int) -> int:
             return read
 
         CACHE.get(key, load)
-        buried += CACHE.get(key, lambda truth=truth: truth[0]) == b"old"
+        buried += CACHE.get(key, Source(truth[0])) == b"old"
     return buried
 
 
