@@ -20,7 +20,7 @@ from catalog.models import Product, ProductImage
 from catalog.services.drafts import ImageDraft
 from catalog.services.listing import refresh_listing
 from catalog.services.versions import require_version
-from shop.outbox.services import publish
+from shop.outbox.services import publish_many
 
 LARGEST_BYTES = 8 * 1024 * 1024
 MOST_PIXELS = 40_000_000
@@ -209,12 +209,13 @@ def _locked(product_id: int, image_id: int, versions: Collection[int] | None) ->
 
 def render_later(product_ids: Sequence[int]) -> None:
     """Have the renditions of these products' new pictures made once the transaction commits."""
-    for product_id in product_ids:
-        publish(
-            topic="catalog.pictures_added",
-            key=f"product:{product_id}",
-            payload={"v": 1, "product_id": product_id},
-        )
+    publish_many(
+        topic="catalog.pictures_added",
+        messages=[
+            (f"product:{product_id}", {"v": 1, "product_id": product_id})
+            for product_id in product_ids
+        ],
+    )
 
 
 def new_image(

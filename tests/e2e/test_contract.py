@@ -639,6 +639,7 @@ class TestInventory:
         on_hand, _ = _units(clerk)
         row = clerk.get(f"/inventory/stock?sku={MUG_SKU}").json()["results"][0]
         assert set(row) == {
+            "id",
             "sku",
             "variant_id",
             "warehouse",

@@ -217,7 +217,7 @@ class Beside(RuleBasedStateMachine):
         sale.reference = made.stock_reference if made else "order:none"
         says = self.model.check_out(key, basket, sale, now=self.now, dies_before=dies_before)
         self.told[told] += 1
-        assert told == says
+        assert told == says, f"{told}, and the model says {says}"
         assert (made is not None) == (sale in self.model.sales)
         if made is not None:
             self.numbers[made.number] = sale

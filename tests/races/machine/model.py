@@ -110,7 +110,10 @@ class Model:
             return "out of stock"
         living = [sale for sale in basket.sales if sale.status != "CANCELLED"]
         if living:
-            basket.is_empty = living[0].status != "PENDING"
+            if living[0].status != "PENDING":
+                if dies_before == "emptying":
+                    return "killed"
+                basket.is_empty = True
             return "already ordered"
         if not self.shelves.reserve(sale.reference, basket.lines, until=sale.hold_until, now=now):
             return "out of stock"
