@@ -164,7 +164,7 @@ def test_of_equal_texts_what_sells_and_is_there_comes_first(api: APIClient) -> N
         slug="aside", title="Trivet", description_html="For a kettle.", popularity=9999, in_stock=5
     )
 
-    assert found(api, "kettle") == ["quick", "out", "slow", "aside"]
+    assert found(api, "kettle") == ["quick", "slow", "out", "aside"]
 
 
 def test_ranked_pages_follow_one_another(api: APIClient) -> None:
