@@ -13,14 +13,17 @@ SECONDS ?= 30
 EXAMPLES ?= 100
 ROUNDS ?= 200
 RUNS ?= 50
+# Of `make timing`: answers of each kind.
+EACH ?= 1000
 # Of `make soak`: so many examples in all, dealt out to so many parts, each with a seed of its own.
 SOAK ?= 2000
 STEPS ?= 80
 PARTS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check gates lint format types imports migrations openapi fuzz last-unit \
-        crash races soak bench books search cache load demo replay shell lock clean
+.PHONY: help setup run test check gates lint format types imports personal migrations openapi fuzz \
+        canaries last-unit crash races soak timing bench books search cache load demo replay shell \
+        lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +37,7 @@ test: $(VENV)/.dev ## Run every test on servers of its own (ARGS="-k cart" for s
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 gates: export CI := true
-gates: lint types imports migrations openapi ## All that CI does but the tests
+gates: lint types imports personal migrations openapi ## All that CI does but the tests
 
 check: gates test ## All that CI does
 
@@ -52,6 +55,9 @@ types: $(VENV)/.dev ## Types, strictly
 imports: $(VENV)/.dev ## Apps import downwards and by their doors only
 	@$(BIN)/lint-imports --no-cache
 
+personal: $(VENV)/.dev ## Every text of every table has a class: what it holds of people
+	@SHOP_ENV=test $(MANAGE) pii_audit
+
 migrations: $(VENV)/.dev ## Models and migrations agree, and run beside the release before
 	@SHOP_ENV=test $(MANAGE) makemigrations --check --dry-run
 	@$(BIN)/pytest -q tests/integration/shop/test_migrations.py
@@ -63,6 +69,9 @@ openapi: $(VENV)/.dev ## Write docs/openapi.yaml; in CI, fail where that changes
 
 fuzz: $(VENV)/.dev ## Every operation of the OpenAPI document, 100 examples each (EXAMPLES=100)
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q tests/e2e/test_schema_fuzz.py --timeout 3600
+
+canaries: $(VENV)/.dev ## 200 marked people through every journey: where are their marks?
+	@CANARIES=200 $(BIN)/pytest -q tests/integration/orders/test_canary.py --timeout 3600
 
 last-unit: $(VENV)/.dev ## Fifty shoppers after one unit, 200 times (ROUNDS=200)
 	@LAST_UNIT_ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/test_last_unit.py --timeout 3600
@@ -83,6 +92,9 @@ soak: $(VENV)/.dev ## The state machine for hours, into docs/operations/soak.md 
 	  RACES_REPORT=$(CURDIR)/.soak.jsonl $(BIN)/pytest -q -n $(WORKERS) --timeout 0 \
 	  tests/races/machine -k does_what
 	@$(BIN)/python -m tests.races.report .soak.jsonl docs/operations/soak.md
+
+timing: $(VENV)/.dev ## Does the time of log-in, registration or reset tell who is known? (EACH=1000)
+	@$(BIN)/python -m tests.load.timing --each $(EACH)
 
 bench: $(VENV)/.dev ## Each path against its limit, to docs/operations/benchmarks.md
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md

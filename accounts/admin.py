@@ -19,6 +19,7 @@ from accounts.models import Address, RefreshToken, User
 from accounts.services import end_all_sessions, phone_in_e164, replace_password
 from shop.errors import Malformed
 from shop.privacy import normal_email
+from shop.privacy.admin import MaskedAdmin
 
 # What gives power over the shop: changed by superusers alone, else staff could raise themselves.
 _POWERS = ("is_staff", "is_superuser", "groups", "user_permissions")
@@ -55,7 +56,7 @@ class _PasswordForm(AdminPasswordChangeForm):
 
 # Django's and unfold's annotations disagree; unfold means its admin to be mixed in like this.
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
+class UserAdmin(DjangoUserAdmin, MaskedAdmin):  # type: ignore[type-arg, misc]
     """People. Nobody is deleted here: orders point at them."""
 
     form = _PersonChangeForm
@@ -82,7 +83,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
     ordering = ("-id",)
     show_full_result_count = False
     readonly_fields = (
-        "masked_email",
+        "email",
         "public_id",
         "email_hash",
         "email_verified_at",
@@ -92,7 +93,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
         "created_at",
     )
     fieldsets = (
-        (None, {"fields": ("masked_email", "password", "full_name", "phone")}),
+        (None, {"fields": ("email", "password", "full_name", "phone")}),
         ("Powers", {"fields": ("is_active", *_POWERS)}),
         (
             "Facts",
@@ -134,7 +135,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg, misc]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         locked = () if request.user.is_superuser else _POWERS
-        return (*super().get_readonly_fields(request, obj), *locked)
+        given = super().get_readonly_fields(request, obj)
+        # A new person is given an address; it is not changed here later.
+        return (*(name for name in given if name != "email" or obj is not None), *locked)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         if obj is not None and obj.is_superuser and not request.user.is_superuser:
@@ -174,6 +177,8 @@ class _AddressForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
+        if "phone" not in self.fields:  # masked
+            return cleaned
         try:
             cleaned["phone"] = phone_in_e164(
                 cleaned.get("phone", ""), country=cleaned.get("country", "")
@@ -197,8 +202,9 @@ class _CountryFilter(admin.SimpleListFilter):
 
 
 @admin.register(Address)
-class AddressAdmin(ModelAdmin):
+class AddressAdmin(MaskedAdmin):
     form = _AddressForm
+    fields = _AddressForm.Meta.fields
     list_display = (
         "id",
         "owner",

@@ -73,6 +73,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         help_text="The id of this person in another system that their history came from.",
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    erased_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When all that named them was deleted."
+    )
 
     objects = UserManager()
 

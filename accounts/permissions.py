@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 from accounts.models import User
 from shop.errors import TooMany, Unauthenticated
 from shop.http.client_address import client_network
-from shop.http.rate_limit.attempts import count_attempt, look_at_attempts
+from shop.http.rate_limit.attempts import Usage, count_attempt, look_at_attempts
 from shop.privacy import email_hash
 
 
@@ -39,15 +39,18 @@ class SignedIn(BasePermission):
 class Attempts:
     """Tries at something that one might guess, such as a password; only failures count.
 
-    Counted for the account at one address, for the address, and for the account everywhere: the
-    first two stop a guesser soon, the last one stops many guessers together, and is so wide that
-    nobody is locked out by one who mistypes in their name.
+    Counted for the account at one network, for the network, and for the account everywhere. The
+    first two stop a guesser. The last one stops nobody by itself, or whoever wants to lock somebody
+    out would only have to fail often enough in their name: while it is used up, each network has
+    two tries at the account in an hour instead of ten in five minutes. So the owner, who knows the
+    password, still comes in from anywhere; many guessers together get little.
     """
 
     LIMITS: ClassVar[dict[str, str]] = {
         "account_here": "10/5m",
         "address": "100/5m",
         "account": "200/h",
+        "account_here_under_attack": "2/h",
     }
 
     def __init__(self, request: Request, *, subject: str, account: str) -> None:
@@ -59,6 +62,7 @@ class Attempts:
             "account_here": f"{account} {address}",
             "address": address,
             "account": account,
+            "account_here_under_attack": f"{account} {address}",
         }
 
     def require_one_left(self) -> None:
@@ -66,18 +70,28 @@ class Attempts:
 
         While the counter does not answer each process counts alone: guessing never becomes free.
         """
-        for part, rate in self.LIMITS.items():
-            usage = look_at_attempts(
-                self._request, group=f"{self._subject}:{part}", key=self._keys[part], rate=rate
-            )
-            if usage.is_used_up:
-                raise TooMany(
-                    "Too many failed attempts: wait, or reset the password.",
-                    retry_after=usage.retry_after,
-                )
+        for part in ("account_here", "address"):
+            self._refuse_if_used_up(self._look_at(part))
+        if self._look_at("account").is_used_up:
+            self._refuse_if_used_up(self._look_at("account_here_under_attack"))
 
     def count_failure(self) -> None:
         for part, rate in self.LIMITS.items():
             count_attempt(
                 self._request, group=f"{self._subject}:{part}", key=self._keys[part], rate=rate
+            )
+
+    def _look_at(self, part: str) -> Usage:
+        return look_at_attempts(
+            self._request,
+            group=f"{self._subject}:{part}",
+            key=self._keys[part],
+            rate=self.LIMITS[part],
+        )
+
+    def _refuse_if_used_up(self, usage: Usage) -> None:
+        if usage.is_used_up:
+            raise TooMany(
+                "Too many failed attempts: wait, or reset the password.",
+                retry_after=usage.retry_after,
             )

@@ -1,4 +1,4 @@
-"""The addresses of accounts, below /api/v1/."""
+"""The addresses of accounts, below /api/v1/; and one at an address that all the web knows."""
 
 from django.urls import path
 
@@ -28,3 +28,6 @@ urlpatterns = [
         ),
     ),
 ]
+
+# Below /.well-known/ (RFC 8615).
+well_known = [path("jwks.json", views.json_web_keys)]

@@ -2,6 +2,7 @@
 
 from typing import Any, cast
 
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -29,10 +30,29 @@ from accounts.serializers import (
     VerifyEmailRequest,
 )
 from accounts.services import AddressChanges, ProfileChanges, SessionTokens
+from shop.http.conditional import etag_of, not_modified
+from shop.http.json import dumps
+from shop.http.methods import read_only
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
 from shop.http.serializers import ListQuery
 from shop.http.views import ApiView, ApiViewSet
+
+
+@read_only
+def json_web_keys(request: HttpRequest) -> HttpResponse:
+    """List the public keys of access tokens, for those who check tokens of ours by themselves."""
+    body = dumps({"keys": services.public_keys()})
+    tag = etag_of(body)
+    if not_modified(request.headers.get("If-None-Match"), tag):
+        response = HttpResponse(status=304)
+        del response["Content-Type"]
+    else:
+        response = HttpResponse(body, content_type="application/jwk-set+json")
+    response["ETag"] = tag
+    # Far shorter than a key is known before it signs.
+    response["Cache-Control"] = "public, max-age=300"
+    return response
 
 
 class _PublicView(ApiView):

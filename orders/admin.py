@@ -21,6 +21,7 @@ from orders.models import (
     CancellationLine,
     CreditNote,
     CreditNoteLine,
+    Erasure,
     Order,
     OrderEvent,
     OrderLine,
@@ -28,6 +29,7 @@ from orders.models import (
     ProviderEvent,
     Refund,
     RefundLine,
+    RetainedInvoiceData,
     Return,
     ReturnLine,
     SandboxCharge,
@@ -36,11 +38,29 @@ from orders.models import (
 )
 from shop.errors import Refusal
 from shop.money import Money
-from shop.privacy import email_hash, mask_email
+from shop.privacy import email_hashes, mask_email
+from shop.privacy.admin import MaskedAdmin
 
 
 class _ReadOnly(ModelAdmin):
     """A table that staff look at and nobody edits by hand."""
+
+    show_full_result_count = False
+    list_per_page = 50
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class _MaskedReadOnly(MaskedAdmin):
+    """One that names people: masked, and shown in full to whoever may and says why."""
 
     show_full_result_count = False
     list_per_page = 50
@@ -136,7 +156,7 @@ class _CancelForm(forms.Form):
 
 
 @admin.register(Order)
-class OrderAdmin(_ReadOnly):
+class OrderAdmin(_MaskedReadOnly):
     """Orders. Cancelling goes through the service, so money and stock go back with it."""
 
     list_display = (
@@ -164,7 +184,7 @@ class OrderAdmin(_ReadOnly):
     ordering = ("-placed_at", "-id")
     inlines = (_LineInline, _PaymentInline, _RefundInline, _ReturnInline, _EventInline)
     actions = ("cancel_orders",)
-    actions_detail = ("cancel_order",)  # type: ignore[assignment]  # unfold declares it empty
+    actions_detail = ("cancel_order", "look")  # type: ignore[assignment]  # unfold declares it empty
     fields = (
         "number",
         "status",
@@ -177,8 +197,9 @@ class OrderAdmin(_ReadOnly):
         "hold_expires_at",
         "buyer",
         "email_hash",
-        "shipped_to",
-        "billed_to",
+        "email",
+        "shipping_address",
+        "billing_address",
         "shipping_method_name",
         "subtotal",
         "discount",
@@ -190,8 +211,6 @@ class OrderAdmin(_ReadOnly):
     )
     readonly_fields = (
         "buyer",
-        "shipped_to",
-        "billed_to",
         "subtotal",
         "discount",
         "shipping",
@@ -204,7 +223,7 @@ class OrderAdmin(_ReadOnly):
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
         if "@" in term:
-            return queryset.filter(email_hash=email_hash(term)), False
+            return queryset.filter(email_hash__in=email_hashes(term)), False
         found, has_duplicates = super().get_search_results(request, queryset, term.upper())
         if term and not found.exists():
             # As a set of ids, and not as a join: an order with two such lines is one order.
@@ -239,14 +258,6 @@ class OrderAdmin(_ReadOnly):
     @admin.display(description="tax contained")
     def tax(self, order: Order) -> str:
         return str(Money(order.tax_minor, order.currency))
-
-    @admin.display(description="shipped to")
-    def shipped_to(self, order: Order) -> str:
-        return _in_one_line(order.shipping_address)
-
-    @admin.display(description="billed to")
-    def billed_to(self, order: Order) -> str:
-        return _in_one_line(order.billing_address)
 
     def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("orders.change_order")
@@ -437,8 +448,28 @@ class AccountAdjustmentAdmin(_ReadOnly):
         return str(Money(adjustment.amount_minor, adjustment.currency))
 
 
-def _in_one_line(address: dict[str, str] | None) -> str:
-    if not address:
-        return "–"
-    parts = ("name", "company", "line1", "line2", "city", "region", "postal_code", "country")
-    return ", ".join(address[part] for part in parts if address.get(part))
+@admin.register(RetainedInvoiceData)
+class RetainedInvoiceDataAdmin(_MaskedReadOnly):
+    """What the law has us keep of erased buyers: for those who hold its own permission."""
+
+    list_display = ("order_number", "total_minor", "currency", "sold_at", "keep_until")
+    search_fields = ("=order_number",)
+    ordering = ("-sold_at",)
+    fields = (
+        "order_number",
+        "email",
+        "billing_address",
+        "shipping_address",
+        "total_minor",
+        "currency",
+        "sold_at",
+        "keep_until",
+    )
+
+
+@admin.register(Erasure)
+class ErasureAdmin(_ReadOnly):
+    list_display = ("person", "asked_at", "finished_at")
+    list_filter = ("finished_at",)
+    search_fields = ("=person",)
+    exclude = ("email_hashes",)

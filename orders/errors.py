@@ -38,6 +38,13 @@ class QuoteExpired(errors.Invalid):
     title = "The quote is no longer good"
 
 
+class ErasureNotPossible(errors.Conflict):
+    """The account belongs to somebody who works here: an administrator closes those."""
+
+    code = "erasure_not_possible"
+    title = "This account is not erased here"
+
+
 class PaymentProviderUnknown(errors.Invalid):
     """The shop does not take payments by this provider. Facts: `provider`, `available`."""
 

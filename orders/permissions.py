@@ -12,6 +12,7 @@ from shop.privacy import email_hash
 
 SEE_ALL = "orders.view_order"
 CHANGE_ALL = "orders.change_order"
+SEE_PERSONAL = "shop.view_personal_data"
 
 _LOOKUPS = {"address": "30/10m", "account": "10/10m"}
 
@@ -26,6 +27,12 @@ def may_change_all(request: Request) -> bool:
     """Tell whether whoever asks is staff who may act on everybody's orders."""
     user = user_or_none(request)
     return user is not None and user.is_staff and user.has_perm(CHANGE_ALL)
+
+
+def may_see_personal(request: Request) -> bool:
+    """Tell whether whoever asks is staff who may see others' addresses in full."""
+    user = user_or_none(request)
+    return user is not None and user.is_staff and user.has_perm(SEE_PERSONAL)
 
 
 def count_lookup(request: Request, *, email: str) -> None:

@@ -121,6 +121,16 @@ class LookupRequest(RequestSerializer):
     email = serializers.EmailField(max_length=254)
 
 
+class ProofRequest(RequestSerializer):
+    """The present password, once more: a token that was left open is not enough."""
+
+    password = serializers.CharField(max_length=128, trim_whitespace=False)
+
+
+class ErasureResponse(serializers.Serializer[Any]):
+    detail = serializers.CharField()
+
+
 class CancelRequest(RequestSerializer):
     """Why, if one likes to say."""
 

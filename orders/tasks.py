@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from orders import services
 from orders.services.history_jobs import history_import_step
+from orders.services.personal_export import personal_export_step
 from shop.jobs.services import run_slice
 from shop.outbox.listeners import ListenerTask
 
@@ -81,3 +82,27 @@ def count_sales() -> int | None:
 def run_history_import(*, job_id: int, turn: int) -> None:
     """Carry the replay of another system's invoices on for some seconds. At least once a turn."""
     run_slice(job_id=job_id, turn=turn, step=history_import_step, clock=timezone.now)
+
+
+@shared_task(name="orders.run_personal_export")
+def run_personal_export(*, job_id: int, turn: int) -> None:
+    """Write down all that we hold of a person, for some seconds. At least once a turn."""
+    run_slice(job_id=job_id, turn=turn, step=personal_export_step, clock=timezone.now)
+
+
+@shared_task(name="orders.run_erasure", base=ListenerTask)
+def run_erasure(*, message_id: str, payload: dict[str, int]) -> None:
+    """Forget a person who asked for it. At least once a message; the sweep does what is left."""
+    services.carry_out_erasure(user_id=payload["user_id"], now=timezone.now())
+
+
+@shared_task(name="orders.sweep_erasures")
+def sweep_erasures() -> int:
+    """Go on with erasures that are not finished. Every 5 minutes by beat; at least once."""
+    return services.sweep_erasures(now=timezone.now())
+
+
+@shared_task(name="orders.purge_retained_invoice_data")
+def purge_retained_invoice_data() -> int:
+    """Delete what was kept for the law, its day having come. Hourly by beat; at least once."""
+    return services.purge_retained_invoice_data(now=timezone.now())

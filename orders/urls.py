@@ -7,6 +7,8 @@ from orders import views
 urlpatterns: list[URLPattern] = [
     path("checkout", views.CheckoutView.as_view()),
     path("checkout/preview", views.PreviewView.as_view()),
+    path("me/export", views.PersonalExportView.as_view()),
+    path("me/erase", views.ErasureView.as_view()),
     path("products/<str:ref>/reviews", views.ReviewsView.as_view()),
     path("orders", views.OrderListView.as_view()),
     path("orders/lookup", views.LookupView.as_view()),

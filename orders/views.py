@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -20,20 +20,24 @@ from rest_framework.parsers import FormParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
-from accounts.permissions import SignedIn, signed_in_user, user_or_none
+from accounts.errors import WrongPassword
+from accounts.models import User
+from accounts.permissions import Attempts, SignedIn, signed_in_user, user_or_none
 from cart.services import CartOwner
 from catalog.errors import ProductNotFound
 from catalog.selectors import product_by_ref, shown_reviews
 from catalog.services import ReviewDraft
 from orders import selectors, services
 from orders.models import Order
-from orders.permissions import count_lookup, may_change_all, may_see_all
+from orders.permissions import count_lookup, may_change_all, may_see_all, may_see_personal
 from orders.serializers import (
     CancelRequest,
     CheckoutRequest,
     CheckoutResponse,
     CheckoutTicketResponse,
+    ErasureResponse,
     LookupRequest,
     LookupResponse,
     OrderListQuery,
@@ -42,6 +46,7 @@ from orders.serializers import (
     PostedReviewResponse,
     PreviewRequest,
     PreviewResponse,
+    ProofRequest,
     ReviewPageResponse,
     ReviewRequest,
     ReviewResponse,
@@ -65,7 +70,11 @@ from shop.http.views import (
     scope_of,
 )
 from shop.idempotency import IdempotencyInProgress, IdempotencyKeyReused, Scope
+from shop.jobs.serializers import JobStartedResponse
+from shop.privacy.looking import note_look
 from shop.problems import request_id_of
+
+T = TypeVar("T")
 
 _LONGEST_TICKETS = 500  # characters: some five tickets
 _ORDER_TOKEN = re.compile(r"[A-Za-z0-9_:=-]{1,300}")
@@ -268,13 +277,16 @@ class OrderView(ApiView):
         operation_id="orders_show",
         tags=["orders"],
         summary="Show an order",
-        description="To its owner, to whoever has its token, and to staff; 404 to anybody else.",
+        description=(
+            "To its owner, to whoever has its token, and to staff; 404 to anybody else. Staff see"
+            " addresses masked, or with `shop.view_personal_data` in full and noted."
+        ),
         parameters=[NUMBER_PARAMETER, ORDER_TOKEN_PARAMETER, ETAG_IN_ANSWER],
         responses={200: OrderResponse},
     )
     def get(self, request: Request, number: str) -> Response:
         order = _readable(request, number, sees_all=may_see_all(request))
-        return _shown(order)
+        return _shown(request, order)
 
 
 class CancelView(_StepwiseView):
@@ -309,7 +321,7 @@ class CancelView(_StepwiseView):
             now=timezone.now(),
             actor_id=user.pk if user else None,
         )
-        return _shown(cancelled)
+        return _shown(request, cancelled)
 
 
 class LookupView(ApiView):
@@ -329,6 +341,79 @@ class LookupView(ApiView):
         services.request_order_link(number=body["number"], email=body["email"])
         return Response(
             {"detail": "If that is the buyer's address, a link is on its way there."},
+            status=status.HTTP_202_ACCEPTED,
+        )
+
+
+class _ProvenView(ApiView):
+    """Something that only the owner of an account may do, who says the password once more."""
+
+    permission_classes = (SignedIn,)
+
+    def proven(self, request: Request, act: Callable[[User, str], T]) -> T:
+        user = signed_in_user(request)
+        body = ProofRequest.parse(request)
+        # The same budget as changing the password: it is the same guess.
+        attempts = Attempts(request, subject="change_password", account=user.email)
+        attempts.require_one_left()
+        try:
+            return act(user, body["password"])
+        except WrongPassword:
+            attempts.count_failure()
+            raise
+
+
+class PersonalExportView(_ProvenView):
+    @extend_schema(
+        operation_id="me_export",
+        tags=["me"],
+        summary="Have everything about oneself written into a file",
+        description=(
+            "A job makes one JSON document. Once it has succeeded, its `result.url` is good for"
+            " five minutes, for whoever asked for it; ask for the job again for a new one. The file"
+            " is deleted after two days."
+        ),
+        request=ProofRequest,
+        responses={202: JobStartedResponse},
+    )
+    def post(self, request: Request) -> Response:
+        job = self.proven(
+            request,
+            lambda user, password: services.request_personal_export(
+                user=user, password=password, now=timezone.now()
+            ),
+        )
+        url = reverse("job", args=[job.public_id], request=request)
+        return Response(
+            {"job": {"id": job.public_id, "url": url}},
+            status=status.HTTP_202_ACCEPTED,
+            headers={"Location": url},
+        )
+
+
+class ErasureView(_ProvenView):
+    @extend_schema(
+        operation_id="me_erase",
+        tags=["me"],
+        summary="Have oneself forgotten",
+        description=(
+            "The account is closed at once and for good; its address may be registered anew. What"
+            " hangs on it follows within minutes: addresses, carts and subscriptions are deleted,"
+            " orders keep their goods and amounts and name nobody. What the law has us keep of"
+            " invoices is kept apart until its day."
+        ),
+        request=ProofRequest,
+        responses={202: ErasureResponse},
+    )
+    def post(self, request: Request) -> Response:
+        self.proven(
+            request,
+            lambda user, password: services.request_erasure(
+                user=user, password=password, now=timezone.now()
+            ),
+        )
+        return Response(
+            {"detail": "The account is closed. What is left of you here goes within minutes."},
             status=status.HTTP_202_ACCEPTED,
         )
 
@@ -406,18 +491,40 @@ def _expectation(body: dict[str, Any]) -> Expectation:
 
 
 def _readable(request: Request, number: str, *, sees_all: bool) -> Order:
-    token = request.headers.get("X-Order-Token", "")
     return selectors.readable_order(
         number=number,
         user=user_or_none(request),
-        token=token if _ORDER_TOKEN.fullmatch(token) else "",
+        token=_order_token(request),
         sees_all=sees_all,
         now=timezone.now(),
     )
 
 
-def _shown(order: Order) -> Response:
-    return Response(selectors.document_of(order), headers={"ETag": etag_for_version(order.version)})
+def _shown(request: Request, order: Order) -> Response:
+    """Show the order: its addresses to the buyer, and to staff who may see them, which is noted."""
+    now = timezone.now()
+    user = user_or_none(request)
+    is_buyer = selectors.is_buyer(order=order, user=user, token=_order_token(request), now=now)
+    sees_addresses = is_buyer or may_see_personal(request)
+    if sees_addresses and not is_buyer and user is not None:
+        note_look(
+            actor_id=user.pk,
+            table=Order._meta.label,
+            row=str(order.pk),
+            fields=("shipping_address", "billing_address"),
+            reason="Read over the API",
+            request_id=request_id_of(request._request),
+            now=now,
+        )
+    return Response(
+        selectors.document_of(order, is_masked=not sees_addresses),
+        headers={"ETag": etag_for_version(order.version)},
+    )
+
+
+def _order_token(request: Request) -> str:
+    token = request.headers.get("X-Order-Token", "")
+    return token if _ORDER_TOKEN.fullmatch(token) else ""
 
 
 class ReviewsView(ApiView):

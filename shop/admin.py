@@ -8,8 +8,15 @@ from unfold.admin import ModelAdmin
 
 from shop.jobs.admin import JobAdmin
 from shop.models import IdempotencyKey, InboxMessage, OutboxMessage
+from shop.privacy.admin import PiiAccessAdmin
 
-__all__ = ["IdempotencyKeyAdmin", "InboxMessageAdmin", "JobAdmin", "OutboxMessageAdmin"]
+__all__ = [
+    "IdempotencyKeyAdmin",
+    "InboxMessageAdmin",
+    "JobAdmin",
+    "OutboxMessageAdmin",
+    "PiiAccessAdmin",
+]
 
 
 class ReadOnlyAdmin(ModelAdmin):

@@ -195,6 +195,11 @@ def prune(*, now: datetime) -> int:
     return deleted
 
 
+def forget(*, subject: str) -> None:
+    """Delete the keys of one principal, with the answers they were given. Safe to repeat."""
+    IdempotencyKey.objects.filter(subject=subject, state=IdempotencyKey.State.DONE).delete()
+
+
 def _answer_of(known: IdempotencyKey) -> StoredAnswer:
     try:
         body = _box().decrypt(bytes(known.response_body or b""))

@@ -4,7 +4,15 @@ from django.db import models
 
 from shop.jobs.models import Job, JobError, JobRow
 
-__all__ = ["IdempotencyKey", "InboxMessage", "Job", "JobError", "JobRow", "OutboxMessage"]
+__all__ = [
+    "IdempotencyKey",
+    "InboxMessage",
+    "Job",
+    "JobError",
+    "JobRow",
+    "OutboxMessage",
+    "PiiAccess",
+]
 
 
 class IdempotencyKey(models.Model):
@@ -100,3 +108,30 @@ class InboxMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.consumer} {self.message_id}"
+
+
+class PiiAccess(models.Model):
+    """Somebody who works here looked at personal data in full. Only `shop.privacy` writes it."""
+
+    # No foreign keys: the ground knows no accounts, and what happened stays when rows go.
+    actor_id = models.BigIntegerField(help_text="The account that looked.")
+    table = models.CharField(max_length=100, help_text="As Django names it: orders.Order.")
+    row = models.CharField(max_length=64, help_text="Which row of it.")
+    fields = models.CharField(max_length=500, help_text="What was shown, by commas.")
+    reason = models.CharField(max_length=200, help_text="Why, in their words.")
+    request_id = models.CharField(max_length=128, help_text="As in the log.")
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "look at personal data"
+        verbose_name_plural = "looks at personal data"
+        default_permissions = ("view",)
+        permissions = [("view_personal_data", "Can see personal data in full")]
+        indexes = [
+            models.Index(fields=["-seen_at", "-id"], name="pii_access_newest"),
+            models.Index(fields=["table", "row"], name="pii_access_by_row"),
+            models.Index(fields=["actor_id", "-seen_at"], name="pii_access_by_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.table} {self.row}"

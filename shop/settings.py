@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from shop.db.timeouts import SESSION, TIMEOUTS
 from shop.http.rate_limit.rates import Rate, read_rate
+from shop.jwt_keys import faults_of
 from shop.local_secrets import local_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -50,6 +51,13 @@ def _secret(name: str) -> str:
 SECRET_KEY = _secret("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 SHOP_EMAIL_HASH_KEY = _secret("SHOP_EMAIL_HASH_KEY")
+# The newest writes, all are read: see "Change the key of e-mail hashes" in the runbook.
+SHOP_EMAIL_HASH_KEYS: list[str] = [
+    SHOP_EMAIL_HASH_KEY,
+    *env.list("SHOP_EMAIL_HASH_KEY_FALLBACKS", default=[]),
+]
+# What contents are compared by: apart, so that it stays when the key of addresses changes.
+SHOP_DIGEST_KEY = env.str("SHOP_DIGEST_KEY", default="") or SHOP_EMAIL_HASH_KEYS[-1]
 # Private keys that access tokens are signed with and public keys they are checked with, PEM by
 # `kid`; `SHOP_JWT_SIGNING_KID` names the one that signs.
 SHOP_JWT_SIGNING_KID = env.str(
@@ -133,6 +141,7 @@ MIDDLEWARE = [
     "shop.http.at_hand.AnswerAtHandMiddleware",
     # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
     "shop.http.admin_middleware.AdminSessionMiddleware",
+    "shop.http.admin_middleware.AdminCardNumbersMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "shop.http.admin_middleware.AdminAuthenticationMiddleware",
     "shop.http.admin_middleware.AdminMessageMiddleware",
@@ -362,6 +371,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "orders.sweep_erasures": {
+        "task": "orders.sweep_erasures",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "orders.purge_retained_invoice_data": {
+        "task": "orders.purge_retained_invoice_data",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "shop.sweep_jobs": {"task": "shop.sweep_jobs", "schedule": 30.0, "options": {"expires": 30}},
     "shop.prune": {"task": "shop.prune", "schedule": 3600.0, "options": {"expires": 3600}},
 }
@@ -406,6 +425,8 @@ FILE_UPLOAD_PERMISSIONS = 0o644
 SHOP_MAX_BODY_BYTES = 1024 * 1024  # JSON; uploads have the next one
 SHOP_MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 SHOP_JOB_KEEP_DAYS = env.int("SHOP_JOB_KEEP_DAYS", default=14)  # ended jobs, with their files
+# What invoices say is kept so long after the year of the sale, also when its buyer is erased.
+SHOP_INVOICE_KEEP_YEARS = env.int("SHOP_INVOICE_KEEP_YEARS", default=10)
 
 # Accounts --------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -639,18 +660,38 @@ if IS_PRODUCTION:
         _wrong.append("DEBUG must be off")
     if SHOP_FAULTS:
         _wrong.append("SHOP_FAULTS must be off")
-    if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
-        _wrong.append("SECRET_KEY must be long and random (50 characters or more)")
-    if len(SHOP_EMAIL_HASH_KEY) < 32:
-        _wrong.append("SHOP_EMAIL_HASH_KEY must have 32 characters or more")
+    for _name, _keys in {
+        "SECRET_KEY": [SECRET_KEY],
+        "SECRET_KEY_FALLBACKS": SECRET_KEY_FALLBACKS,
+    }.items():
+        if any(
+            len(key) < 50 or len(set(key)) < 5 or key.startswith("django-insecure") for key in _keys
+        ):
+            _wrong.append(f"{_name} must be long and random (50 characters or more)")
+    for _name, _keys in {
+        "SHOP_EMAIL_HASH_KEY": [SHOP_EMAIL_HASH_KEY],
+        "SHOP_EMAIL_HASH_KEY_FALLBACKS": SHOP_EMAIL_HASH_KEYS[1:],
+        "SHOP_DIGEST_KEY": [SHOP_DIGEST_KEY],
+    }.items():
+        if any(len(key) < 32 or len(set(key)) < 5 for key in _keys):
+            _wrong.append(f"{_name} must be long and random (32 characters or more)")
+        if SECRET_KEY in _keys:
+            _wrong.append(f"{_name} must not be SECRET_KEY")
     if not ALLOWED_HOSTS or "*" in ALLOWED_HOSTS:
         _wrong.append("ALLOWED_HOSTS must name this shop's hosts, without *")
     if not SHOP_PUBLIC_URL.startswith("https://"):
         _wrong.append("SHOP_PUBLIC_URL must be an https:// address")
-    if "*" in CORS_ALLOWED_ORIGINS:
-        _wrong.append("CORS_ALLOWED_ORIGINS must name origins")
-    if SHOP_JWT_SIGNING_KID not in SHOP_JWT_KEYS or not SHOP_JWT_SIGNING_KID:
-        _wrong.append("SHOP_JWT_SIGNING_KID must name one of SHOP_JWT_KEYS")
+    for _name, _origins in {
+        "CORS_ALLOWED_ORIGINS": CORS_ALLOWED_ORIGINS,
+        "CSRF_TRUSTED_ORIGINS": CSRF_TRUSTED_ORIGINS,
+    }.items():
+        if any("*" in origin or not origin.startswith("https://") for origin in _origins):
+            _wrong.append(f"{_name} must name https:// origins, without *")
+    if any(ip_network(proxy, strict=False).prefixlen == 0 for proxy in SHOP_TRUSTED_PROXIES):
+        _wrong.append("SHOP_TRUSTED_PROXIES must not be everybody")
+    if SECURE_HSTS_SECONDS < 3600:
+        _wrong.append("SECURE_HSTS_SECONDS must be 3600 or more")
+    _wrong += faults_of(SHOP_JWT_KEYS, signing_kid=SHOP_JWT_SIGNING_KID)
     if SHOP_RATE_LIMIT is None:
         _wrong.append("SHOP_RATE_LIMIT must not be off")
     if not env.str("REDIS_URL", default=""):

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path, re_path
+from django.utils.module_loading import import_string
 from django.views.generic import RedirectView
 from django.views.static import serve
 from drf_spectacular.views import (
@@ -50,6 +51,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("inventory.urls")),
     path("api/v1/", include("orders.urls")),
     path("api/v1/", include("shop.jobs.urls")),
+    path(".well-known/", include(import_string("accounts.urls.well_known"))),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", redoc, name="redoc"),

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -57,6 +57,17 @@ def _empty_redis() -> Iterator[None]:
     forget_local_counts()
     forget_local_attempts()
     caches.close_all()
+
+
+@pytest.fixture
+def wiped_redis() -> Callable[[], None]:
+    """Return what empties this worker's Redis databases, as a crash without a copy would."""
+
+    def wipe() -> None:
+        for client in _redis:
+            client.flushdb()
+
+    return wipe
 
 
 @pytest.fixture

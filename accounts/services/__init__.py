@@ -1,12 +1,13 @@
 """Every way in which people, their addresses and their sessions change."""
 
-from accounts.services.access_tokens import AccessClaims, read_access_token
+from accounts.services.access_tokens import AccessClaims, public_keys, read_access_token
 from accounts.services.addresses import (
     AddressChanges,
     add_address,
     change_address,
     remove_address,
 )
+from accounts.services.erasing import erase_account
 from accounts.services.mails import (
     send_password_changed,
     send_password_reset,
@@ -16,6 +17,7 @@ from accounts.services.mails import (
 )
 from accounts.services.passwords import (
     change_password,
+    prove_password,
     replace_password,
     request_password_reset,
     reset_password,
@@ -30,6 +32,7 @@ from accounts.services.people import (
     phone_in_e164,
     register_customer,
 )
+from accounts.services.rehashing import rehash_people
 from accounts.services.sessions import (
     SessionTokens,
     end_all_sessions,
@@ -54,12 +57,16 @@ __all__ = [
     "end_all_sessions",
     "end_session",
     "ensure_staff",
+    "erase_account",
     "log_in",
     "phone_in_e164",
+    "prove_password",
     "prune_sessions",
+    "public_keys",
     "read_access_token",
     "refresh_session",
     "register_customer",
+    "rehash_people",
     "remove_address",
     "replace_password",
     "request_password_reset",

@@ -8,25 +8,22 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
 from accounts.errors import AccessTokenNotValid
+from shop.jwt_keys import PublicKey, is_private, public_key_of
 
 LIFETIME_SECONDS = 600
 TYPE = "at+jwt"  # RFC 9068: so that no other JWT of ours can pass for an access token
 LONGEST = 4096  # characters; ours have about 700
 _HEADER = {"alg", "kid", "typ"}
+_OF_A_PUBLIC_KEY = {"kty", "n", "e", "crv", "x", "y"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +95,33 @@ def read_access_token(token: str) -> AccessClaims:
         raise AccessTokenNotValid from None
 
 
+def public_keys() -> list[dict[str, str]]:
+    """Return the public half of every key that we trust, as RFC 7517 writes keys.
+
+    A key that will sign only with the next release is among them, so that whoever keeps a copy
+    knows it by then.
+    """
+    backends = _backends()
+    return [
+        {
+            **_public_jwk(public_key_of(pem)),
+            "kid": kid,
+            "use": "sig",
+            "alg": backends[kid].algorithm,
+        }
+        for kid, pem in settings.SHOP_JWT_KEYS.items()
+    ]
+
+
+def _public_jwk(public: PublicKey) -> dict[str, str]:
+    if isinstance(public, RSAPublicKey):
+        made = RSAAlgorithm.to_jwk(public, as_dict=True)
+    else:
+        made = ECAlgorithm.to_jwk(public, as_dict=True)
+    # What the set says of use is said once, by us.
+    return {name: value for name, value in made.items() if name in _OF_A_PUBLIC_KEY}
+
+
 def _claims(claims: Mapping[str, Any]) -> AccessClaims:
     version, expires_at = claims["tv"], claims["exp"]
     if type(version) is not int or type(expires_at) is not int:
@@ -126,25 +150,15 @@ def _backends_of(
 
 
 def _backend(kid: str, pem: str, issuer: str, audience: str) -> SigningBackend:
-    is_private = "PRIVATE KEY" in pem
-    public = (
-        load_pem_private_key(pem.encode(), password=None).public_key()
-        if is_private
-        else load_pem_public_key(pem.encode())
-    )
-    if isinstance(public, RSAPublicKey) and public.key_size >= 2048:
-        algorithm = "RS256"
-    elif isinstance(public, EllipticCurvePublicKey) and isinstance(public.curve, SECP256R1):
-        algorithm = "ES256"
-    else:
-        raise ImproperlyConfigured(
-            f"SHOP_JWT_KEYS: {kid} must be RSA of 2048 bits or more, or P-256."
-        )
+    try:
+        public = public_key_of(pem)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"SHOP_JWT_KEYS: {kid}: {error}.") from None
     verifying = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     return SigningBackend(
         kid=kid,
-        algorithm=algorithm,
-        signing_key=pem if is_private else None,
+        algorithm="RS256" if isinstance(public, RSAPublicKey) else "ES256",
+        signing_key=pem if is_private(pem) else None,
         verifying_key=verifying,
         issuer=issuer,
         audience=audience,

@@ -69,11 +69,20 @@ def change_password(*, user: User, current_password: str, new_password: str, now
 
     Raises WrongPassword, and Malformed for a password that is refused.
     """
-    locked = User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
-    if not locked.check_password(current_password):
-        raise WrongPassword("The present password is not right.")
+    locked = prove_password(user=user, password=current_password)
     require_good_password(new_password, user=locked, pointer="/new_password")
     _set(locked, new_password, now)
+
+
+def prove_password(*, user: User, password: str) -> User:
+    """Return `user` as they are now, locked, if whoever asks knows their present password.
+
+    Inside a transaction of the caller. Raises WrongPassword.
+    """
+    locked = User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)
+    if not locked.check_password(password):
+        raise WrongPassword("The present password is not right.")
+    return locked
 
 
 @transaction.atomic

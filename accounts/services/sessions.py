@@ -27,6 +27,23 @@ IDLE_LASTS = timedelta(days=7)
 TWIN_GRACE = timedelta(seconds=10)  # within it a spent token that comes again is an honest twin
 KEPT_AFTER_END = timedelta(days=1)  # rows of sessions that are over
 
+# The claim of a refresh token: of any number of callers one gets a row, and the others wait for its
+# commit and get none. A family counts as ended when any of its links is revoked, so the link that
+# is inserted next cannot slip past somebody who ends the family right now.
+_CLAIM = """
+    UPDATE accounts_refreshtoken AS token
+       SET used_at = %(now)s, sealed_successor = %(sealed)s
+      FROM accounts_user AS person
+     WHERE token.token_hash = %(spent)s
+       AND token.used_at IS NULL AND token.revoked_at IS NULL
+       AND token.expires_at > %(now)s AND token.idle_until > %(now)s
+       AND NOT EXISTS (SELECT 1 FROM accounts_refreshtoken AS link
+                        WHERE link.family = token.family AND link.revoked_at IS NOT NULL)
+       AND person.id = token.user_id AND person.is_active
+    RETURNING token.id, token.family, token.expires_at,
+              person.id, person.public_id, person.token_version
+"""
+
 log = structlog.get_logger("shop.accounts")
 
 
@@ -80,26 +97,7 @@ def refresh_session(*, refresh: str, now: datetime) -> SessionTokens | TokenReus
     successor = _new_token()
     spent = _hash_of(refresh)
     with connection.cursor() as cursor:
-        # The claim: of any number of callers one gets a row, and the others wait for its commit
-        # and get none. A family counts as ended when any of its links is revoked, so the link
-        # that is inserted below cannot slip past somebody who ends the family right now.
-        cursor.execute(
-            """
-            UPDATE accounts_refreshtoken AS token
-               SET used_at = %(now)s, sealed_successor = %(sealed)s
-              FROM accounts_user AS person
-             WHERE token.token_hash = %(spent)s
-               AND token.used_at IS NULL AND token.revoked_at IS NULL
-               AND token.expires_at > %(now)s AND token.idle_until > %(now)s
-               AND NOT EXISTS (SELECT 1 FROM accounts_refreshtoken AS link
-                                WHERE link.family = token.family
-                                  AND link.revoked_at IS NOT NULL)
-               AND person.id = token.user_id AND person.is_active
-            RETURNING token.id, token.family, token.expires_at,
-                      person.id, person.public_id, person.token_version
-            """,
-            {"now": now, "spent": spent, "sealed": _seal(successor, refresh)},
-        )
+        cursor.execute(_CLAIM, {"now": now, "spent": spent, "sealed": _seal(successor, refresh)})
         claimed = cursor.fetchone()
     if claimed is None:
         return _answer_twin_or_thief(refresh, spent, now)

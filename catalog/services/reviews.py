@@ -88,13 +88,15 @@ def remove_review(*, review_id: int) -> None:
 
 @transaction.atomic
 def forget_author(*, author: str) -> int:
-    """Take the author's name from their reviews, which stay: the rating is not theirs alone.
+    """Take the author's name and words from their reviews; their stars stay in the rating.
 
-    For erasure. Safe to repeat. Returns how many reviews there were.
+    For erasure: words may say who wrote them. Safe to repeat. Returns how many reviews there were.
     """
     reviews = Review.objects.filter(author=author)
     return sum(
-        Review.objects.filter(pk=pk).update(author=f"erased:{pk}", author_name=SOMEBODY)
+        Review.objects.filter(pk=pk).update(
+            author=f"erased:{pk}", author_name=SOMEBODY, title="", body=""
+        )
         for pk in reviews.order_by("pk").values_list("pk", flat=True)
     )
 

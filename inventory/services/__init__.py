@@ -58,7 +58,13 @@ from inventory.services.stock import (
     release_stock,
     reserve_stock,
 )
-from inventory.services.subscriptions import send_back_in_stock, subscribe_to_stock
+from inventory.services.subscriptions import (
+    forget_subscriptions,
+    rehash_subscriptions,
+    rename_buyers,
+    send_back_in_stock,
+    subscribe_to_stock,
+)
 from inventory.services.transfers import dispatch_transfer, receive_transfer
 from inventory.services.warehouses import (
     WarehouseChanges,
@@ -102,6 +108,7 @@ __all__ = [
     "enter_sales",
     "extend_hold",
     "forget_purchase",
+    "forget_subscriptions",
     "issue_ticket",
     "leave_sales",
     "open_warehouse",
@@ -114,8 +121,10 @@ __all__ = [
     "record_reconciliation",
     "refresh_drifted_listings",
     "refuse_short_lines",
+    "rehash_subscriptions",
     "release_stock",
     "remove_purchase_limit",
+    "rename_buyers",
     "repair_stock",
     "reserve_stock",
     "resolve_finding",

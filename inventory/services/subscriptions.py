@@ -1,16 +1,17 @@
 """Telling those who asked for it that a variant is available again."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import connection, transaction
+from django.db.models import Q
 from django.template.loader import render_to_string
 
 from accounts.models import User
-from inventory.models import StockSubscription
+from inventory.models import Reservation, StockSubscription
 from shop.outbox.services import publish
 from shop.privacy import email_hash, normal_email
 
@@ -54,6 +55,13 @@ def subscribe_to_stock(
                 variant_id,
             ],
         )
+
+
+def forget_subscriptions(*, customer_id: int, email_hashes: Collection[str]) -> None:
+    """Have nobody told who is this customer, or a guest of these addresses. Safe to repeat."""
+    StockSubscription.objects.filter(
+        Q(customer_id=customer_id) | Q(customer=None, email_hash__in=email_hashes)
+    ).delete()
 
 
 def announce_back_in_stock(*, variant_ids: Collection[int], now: datetime) -> None:
@@ -114,3 +122,39 @@ def _send(subscription_id: int) -> None:
         mail.send()
         log.info("mail_sent", mail="back_in_stock", subscription=subscription_id)
     asked.delete()
+
+
+@transaction.atomic
+def rehash_subscriptions(*, after: int, size: int) -> tuple[int, int] | None:
+    """Write the hashes of the next `size` subscriptions anew, after their customers' own.
+
+    Returns the last id and how many changed; None, when there are no more. Safe to repeat. Who
+    subscribed again under the newest key keeps one of the two.
+    """
+    waiting = list(
+        StockSubscription.objects.select_for_update(of=("self",))
+        .select_related("customer")
+        .filter(pk__gt=after)
+        .order_by("pk")[:size]
+    )
+    if not waiting:
+        return None
+    changed = 0
+    for asked in waiting:
+        new = asked.customer.email_hash if asked.customer else email_hash(asked.email)
+        if new == asked.email_hash:
+            continue
+        changed += 1
+        twin = StockSubscription.objects.filter(variant=asked.variant_id, email_hash=new)
+        if asked.told_at is None and twin.filter(told_at=None).exists():
+            asked.delete()
+        else:
+            asked.email_hash = new
+            asked.save(update_fields=["email_hash"])
+    return waiting[-1].pk, changed
+
+
+def rename_buyers(names: Mapping[str, str]) -> None:
+    """Have what counts for one name of a buyer count for the new one. Joins the transaction."""
+    for old, new in sorted(names.items()):
+        Reservation.objects.filter(buyer=old).update(buyer=new)

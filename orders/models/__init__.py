@@ -8,6 +8,7 @@ from orders.models.aftersales import (
     Return,
     ReturnLine,
 )
+from orders.models.erasure import Erasure, RetainedInvoiceData
 from orders.models.history import (
     AccountAdjustment,
     Cancellation,
@@ -25,6 +26,7 @@ __all__ = [
     "Channel",
     "CreditNote",
     "CreditNoteLine",
+    "Erasure",
     "LineKind",
     "Order",
     "OrderEvent",
@@ -33,6 +35,7 @@ __all__ = [
     "ProviderEvent",
     "Refund",
     "RefundLine",
+    "RetainedInvoiceData",
     "Return",
     "ReturnLine",
     "SandboxCharge",

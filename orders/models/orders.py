@@ -124,6 +124,9 @@ class Order(models.Model):
     confirmed_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     cancel_reason = models.CharField(max_length=500, blank=True)
+    erased_at = models.DateTimeField(
+        null=True, blank=True, help_text="When all that named its buyer was taken out."
+    )
 
     objects = OrderManager()
 

@@ -1,6 +1,6 @@
 """Questions about orders: no writes, no locks."""
 
-from orders.selectors.access import access_token, link_token, readable_order
+from orders.selectors.access import access_token, is_buyer, link_token, readable_order
 from orders.selectors.documents import (
     order_document,
     order_row,
@@ -10,6 +10,7 @@ from orders.selectors.documents import (
 from orders.selectors.questions import (
     all_orders,
     document_of,
+    erased_people,
     has_bought,
     narrowed,
     orders_of,
@@ -34,7 +35,9 @@ __all__ = [
     "access_token",
     "all_orders",
     "document_of",
+    "erased_people",
     "has_bought",
+    "is_buyer",
     "link_token",
     "narrowed",
     "order_document",

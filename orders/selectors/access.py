@@ -60,6 +60,12 @@ def opens(token: str, order: Order, *, now: datetime) -> bool:
     )
 
 
+def is_buyer(*, order: Order, user: User | None, token: str, now: datetime) -> bool:
+    """Tell whether `user` bought the order, or `token` was given to whoever did."""
+    is_theirs = user is not None and order.customer_id == user.pk
+    return is_theirs or bool(token and opens(token, order, now=now))
+
+
 def readable_order(
     *, number: str, user: User | None, token: str, sees_all: bool, now: datetime
 ) -> Order:
@@ -69,10 +75,6 @@ def readable_order(
     """
     number = number.upper()
     order = Order.objects.filter(number=number).first() if _NUMBER.fullmatch(number) else None
-    if order is not None and (
-        sees_all
-        or (user is not None and order.customer_id == user.pk)
-        or (token and opens(token, order, now=now))
-    ):
+    if order is not None and (sees_all or is_buyer(order=order, user=user, token=token, now=now)):
         return order
     raise OrderNotFound("There is no such order, or it is not yours.")

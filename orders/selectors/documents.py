@@ -8,7 +8,7 @@ from cart.services import Quote
 from catalog.selectors import VariantCard
 from orders.models import Order, OrderEvent, OrderLine, Payment, Refund, Return
 from shop.money import Money
-from shop.privacy import last4, mask_email
+from shop.privacy import mask_email, postal_document
 
 MoneyDocument = dict[str, str]
 
@@ -85,6 +85,7 @@ def order_document(
     events: Sequence[OrderEvent],
     refunds: Sequence[Refund] = (),
     returns: Sequence[Return] = (),
+    is_masked: bool = False,
 ) -> dict[str, object]:
     """Return the order as its detail shows it. Asks the database nothing.
 
@@ -109,8 +110,8 @@ def order_document(
             if order.shipping_method
             else None
         ),
-        "shipping_address": _address(order.shipping_address),
-        "billing_address": _address(order.billing_address),
+        "shipping_address": _address(order.shipping_address, is_masked=is_masked),
+        "billing_address": _address(order.billing_address, is_masked=is_masked),
         "line_count": len(lines),
         "lines": [line_document(line, currency) for line in lines],
         "totals": {
@@ -271,12 +272,8 @@ def _payment(payment: Payment) -> dict[str, object]:
     }
 
 
-def _address(address: dict[str, str] | None) -> dict[str, object] | None:
-    if address is None:
-        return None
-    shown: dict[str, object] = {key: text for key, text in address.items() if key != "phone"}
-    shown["phone_last4"] = last4(address.get("phone", "")) or None
-    return shown
+def _address(address: dict[str, str] | None, *, is_masked: bool) -> dict[str, object] | None:
+    return None if address is None else postal_document(address, is_masked=is_masked)
 
 
 def _money(amount_minor: int, currency: str) -> MoneyDocument:

@@ -1,13 +1,15 @@
 """Finding orders: lists, and one with all that hangs on it."""
 
+from collections.abc import Iterator
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Prefetch, Q, QuerySet
 
 from accounts.models import User
-from orders.models import Order, OrderLine
+from orders.models import Erasure, Order, OrderLine
 from orders.selectors.documents import order_document
-from shop.privacy import email_hash
+from shop.privacy import email_hashes
 
 
 def orders_of(customer: User) -> QuerySet[Order]:
@@ -43,7 +45,7 @@ def narrowed(
         orders = orders.filter(placed_at__gt=placed_after)
     if q:
         if "@" in q:
-            orders = orders.filter(email_hash=email_hash(q))
+            orders = orders.filter(email_hash__in=email_hashes(q))
         else:
             # As a set of ids, and not as a join: an order with two such lines is one order.
             by_sku = OrderLine.objects.filter(sku=q).values("order_id")
@@ -51,16 +53,25 @@ def narrowed(
     return orders
 
 
-def document_of(order: Order) -> dict[str, object]:
-    """Return the order as its detail shows it, in six queries at most."""
+def document_of(order: Order, *, is_masked: bool = False) -> dict[str, object]:
+    """Return the order as its detail shows it, in six queries at most.
+
+    With `is_masked` its addresses say no more than city, region and country.
+    """
     return order_document(
         order,
+        is_masked=is_masked,
         lines=list(order.lines.order_by("position")),
         payments=list(order.payments.order_by("created_at", "pk")),
         events=list(order.events.order_by("id")),
         refunds=list(order.refunds.order_by("created_at", "pk")),
         returns=list(order.returns.order_by("id").prefetch_related("lines")),
     )
+
+
+def erased_people() -> Iterator[UUID]:
+    """Yield the public ids of everybody who had themselves erased, the earliest first."""
+    return Erasure.objects.order_by("asked_at", "pk").values_list("person", flat=True).iterator()
 
 
 def _for_rows(orders: QuerySet[Order]) -> QuerySet[Order]:

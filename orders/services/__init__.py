@@ -22,6 +22,13 @@ from orders.services.checking_out import (
 )
 from orders.services.counting import count_sales
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
+from orders.services.erasing import (
+    carry_out_erasure,
+    purge_retained_invoice_data,
+    reapply_erasures,
+    request_erasure,
+    sweep_erasures,
+)
 from orders.services.mails import (
     request_order_link,
     send_cancellation,
@@ -36,6 +43,7 @@ from orders.services.paying import (
     request_of,
     settle_payment,
 )
+from orders.services.personal_export import request_personal_export
 from orders.services.placing import new_number, place_order
 from orders.services.quoting import Expectation, Offer, Preview, preview
 from orders.services.reconciling import (
@@ -44,6 +52,7 @@ from orders.services.reconciling import (
     reconcile_payments,
     repair_books,
 )
+from orders.services.rehashing import rehash_emails
 from orders.services.resuming import resume_checkouts
 from orders.services.reviewing import post_review
 from orders.services.sandbox import complete_sandbox_payment, sandbox_payment
@@ -67,6 +76,7 @@ __all__ = [
     "Sweep",
     "answer_stored",
     "cancel_order",
+    "carry_out_erasure",
     "checkout",
     "complete_sandbox_payment",
     "count_sales",
@@ -81,16 +91,21 @@ __all__ = [
     "place_order",
     "post_review",
     "preview",
+    "purge_retained_invoice_data",
+    "reapply_erasures",
     "receive_return",
     "reconcile_orders",
     "reconcile_payments",
     "record_sale",
     "refund_order",
     "refundable_minor",
+    "rehash_emails",
     "remember_answer",
     "repair_books",
+    "request_erasure",
     "request_of",
     "request_order_link",
+    "request_personal_export",
     "resume_checkouts",
     "sandbox_payment",
     "send_cancellation",
@@ -98,6 +113,7 @@ __all__ = [
     "send_order_link",
     "settle_payment",
     "settle_refund",
+    "sweep_erasures",
     "sweep_payments",
     "void_payment",
 ]

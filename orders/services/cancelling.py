@@ -86,7 +86,11 @@ def _cancel(*, number: str, reason: str, now: datetime, actor_id: int | None) ->
                 actor_id=actor_id,
             )
         give_order_stock_back(
-            order=order, cause=f"cancel:{order.pk}", reason=reason or "Cancelled", now=now
+            # Not the buyer's own words: nothing is ever taken out of the ledger again.
+            order=order,
+            cause=f"cancel:{order.pk}",
+            reason="Order cancelled",
+            now=now,
         )
         # After the stock is locked by what goes back to it.
         forget_purchase(references=[order.stock_reference, order.second_stock_reference])

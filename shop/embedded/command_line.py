@@ -26,6 +26,7 @@ NEEDS_NO_SERVER = frozenset(
         "help",
         "makemessages",
         "makemigrations",
+        "pii_audit",
         "spectacular",
         "startapp",
         "version",

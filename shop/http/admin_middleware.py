@@ -4,6 +4,7 @@ The API signs in by token and keeps no session, and these three cost a request a
 """
 
 import re
+from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -11,6 +12,9 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+
+from shop.privacy.cards import CardNumberNotAccepted, refuse_card_numbers
+from shop.problems import as_http
 
 ADMIN_PATH = "/admin/"
 _SESSION_KEY = re.compile(r"[a-z0-9]{32}")
@@ -39,6 +43,23 @@ class AdminAuthenticationMiddleware(AuthenticationMiddleware):
         if not request.path_info.startswith(ADMIN_PATH):
             return self.get_response(request)  # type: ignore[return-value]
         return super().__call__(request)  # type: ignore[return-value]
+
+
+class AdminCardNumbersMiddleware:
+    """Refuses forms of the admin with a card's number in them, as the API does."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith(ADMIN_PATH) and request.method == "POST":
+            for name, values in request.POST.lists():
+                # A form in a row of forms: `variants-0-barcode`.
+                try:
+                    refuse_card_numbers({name.rpartition("-")[2]: values})
+                except CardNumberNotAccepted as refusal:
+                    return as_http(refusal, request)
+        return self.get_response(request)
 
 
 class AdminMessageMiddleware(MessageMiddleware):

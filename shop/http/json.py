@@ -13,6 +13,7 @@ from rest_framework.renderers import BaseRenderer
 
 from shop.errors import Malformed, Refusal
 from shop.money import Money
+from shop.privacy.cards import refuse_card_numbers
 
 DEEPEST = 32  # levels of nesting; no route needs more than five
 
@@ -84,7 +85,10 @@ class JsonParser(BaseParser):
             raw = stream.read()
         except RequestDataTooBig:
             raise BodyTooLarge("The body is larger than this route reads.") from None
-        return loads(raw)
+        body = loads(raw)
+        # Here, before anybody else sees it: not even a hash of it is kept under a key.
+        refuse_card_numbers(body)
+        return body
 
 
 class JsonRenderer(BaseRenderer):

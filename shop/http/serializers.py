@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from shop.money import LARGEST_MINOR, Money, is_currency
+from shop.privacy.cards import refuse_card_numbers
 
 LARGEST_INTEGER = 2**31 - 1
 
@@ -36,6 +38,8 @@ class RequestSerializer(_Strict):
     @classmethod
     def parse(cls, request: Request) -> dict[str, Any]:
         """Return the validated body. Raises DRF's ValidationError, answered as a 400 problem."""
+        if isinstance(request.data, QueryDict):  # a form; JSON was looked through when it was read
+            refuse_card_numbers(dict(request.data.lists()))
         body = cls(data=request.data, context={"request": request})
         body.is_valid(raise_exception=True)
         return dict(body.validated_data)
@@ -69,6 +73,7 @@ class QuerySerializer(_Strict):
                 raise serializers.ValidationError(
                     {name: serializers.ErrorDetail("Give this once.", code="repeated")}
                 )
+        refuse_card_numbers(given)
         query = cls(data=given, context={"request": request})
         query.is_valid(raise_exception=True)
         return dict(query.validated_data)

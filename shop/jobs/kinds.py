@@ -14,7 +14,9 @@ class Kind:
 
     The task gets `job_id: int` and `turn: int`, at least once, and calls
     `shop.jobs.services.run_slice`. Whoever starts a job holds all of `permissions`. Of a kind that
-    is `alone`, one job is open at a time: for each owner, or in the whole shop.
+    is `alone`, one job is open at a time: for each owner, or in the whole shop. `file` and `media`
+    are of its result; a link to it is good for `link_seconds`, and it is kept for `keep_days`
+    after the job's end (None: as long as any job, SHOP_JOB_KEEP_DAYS).
     """
 
     name: str
@@ -22,6 +24,10 @@ class Kind:
     task: str
     permissions: tuple[str, ...]
     alone: Literal["", "owner", "shop"] = ""
+    file: str = "products.csv"
+    media: str = "text/csv; charset=utf-8"
+    link_seconds: int = 15 * 60
+    keep_days: int | None = None
 
     def exclusive_key(self, owner_id: int) -> str:
         """Return the key of which one open job exists at a time; "" if there may be any number."""
@@ -56,4 +62,16 @@ EXPORTS = {
         alone="owner",
     ),
 }
-KINDS = {kind.name: kind for kind in (*IMPORTS.values(), *EXPORTS.values())}
+# Started at addresses of their own, by whoever the data is about.
+PERSONAL_DATA = Kind(
+    "export_personal_data",
+    "Export of one's personal data",
+    "orders.run_personal_export",
+    (),
+    alone="owner",
+    file="personal-data.json",
+    media="application/json",
+    link_seconds=5 * 60,
+    keep_days=2,
+)
+KINDS = {kind.name: kind for kind in (*IMPORTS.values(), *EXPORTS.values(), PERSONAL_DATA)}

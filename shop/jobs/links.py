@@ -5,14 +5,14 @@ from rest_framework.request import Request
 from rest_framework.reverse import reverse
 
 from shop.jobs.errors import ResultLinkExpired
+from shop.jobs.kinds import KINDS
 from shop.jobs.models import Job
 
-GOOD_FOR_SECONDS = 15 * 60
 _signer = TimestampSigner(salt="shop.jobs.result")
 
 
 def result_address(job: Job, *, request: Request) -> str:
-    """Return where the owner can fetch the result in the next 15 minutes."""
+    """Return where the owner can fetch the result while the link is good (`Kind.link_seconds`)."""
     token = _signer.sign(_subject(job)).rpartition(f"{_subject(job)}:")[2]
     return f"{reverse('job-result', args=[job.public_id], request=request)}?token={token}"
 
@@ -20,7 +20,7 @@ def result_address(job: Job, *, request: Request) -> str:
 def require_fresh(job: Job, *, token: str) -> None:
     """Raise ResultLinkExpired unless the token was made for this job, its owner, and lately."""
     try:
-        _signer.unsign(f"{_subject(job)}:{token}", max_age=GOOD_FOR_SECONDS)
+        _signer.unsign(f"{_subject(job)}:{token}", max_age=KINDS[job.kind].link_seconds)
     except BadSignature:
         raise ResultLinkExpired("Ask for the job again: its `result.url` is new.") from None
 

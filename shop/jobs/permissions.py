@@ -1,20 +1,32 @@
 """Who may start jobs: staff, by the permissions of the models that a kind writes."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from shop.errors import Unauthenticated
-from shop.jobs.kinds import Kind
+from shop.jobs.kinds import EXPORTS, IMPORTS, Kind
 
 
-class IsStaff(BasePermission):
-    """Whoever works here. Which kinds they may start is asked for each."""
+class _MayStart(BasePermission):
+    """Staff who may start at least one of these kinds. Which one is asked once they name it."""
+
+    kinds: ClassVar[Mapping[str, Kind]] = {}
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        return bool(request.user.is_authenticated and getattr(request.user, "is_staff", False))
+        is_staff = getattr(request.user, "is_staff", False)
+        return bool(is_staff) and any(may_start(request, kind) for kind in self.kinds.values())
+
+
+class MayImport(_MayStart):
+    kinds = IMPORTS
+
+
+class MayExport(_MayStart):
+    kinds = EXPORTS
 
 
 def account_of(request: Request) -> int:

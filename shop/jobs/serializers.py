@@ -71,7 +71,9 @@ class JobResultResponse(serializers.Serializer[Any]):
     failed = serializers.IntegerField(required=False)
     rows = serializers.IntegerField(required=False)
     bytes = serializers.IntegerField(required=False)
-    url = serializers.URLField(required=False, help_text="Good for 15 minutes, for its owner.")
+    url = serializers.URLField(
+        required=False, help_text="Good for 15 minutes (personal data: 5), for its owner."
+    )
 
 
 class JobResponse(serializers.Serializer[Any]):

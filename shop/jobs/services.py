@@ -295,13 +295,24 @@ def prune_jobs(*, now: datetime) -> int:
     Also deletes files that no job has: of uploads whose request was rolled back.
     """
     before = now - timedelta(days=settings.SHOP_JOB_KEEP_DAYS)
+    over = Q(finished_at__lt=before)
+    for kind in KINDS.values():
+        if kind.keep_days is not None:
+            over |= Q(kind=kind.name, finished_at__lt=now - timedelta(days=kind.keep_days))
     gone = 0
-    for job in Job.objects.filter(finished_at__lt=before).order_by("finished_at")[:500]:
+    for job in Job.objects.filter(over).order_by("finished_at")[:500]:
         delete_files(job.folder)
         job.delete()
         gone += 1
     _delete_orphans(now)
     return gone
+
+
+def forget_jobs_of(owner_id: int) -> None:
+    """Delete every job of this account with its files, one that runs too. Safe to repeat."""
+    for job in Job.objects.filter(owner_id=owner_id):
+        job.delete()
+        delete_files(job.folder)
 
 
 def _delete_orphans(now: datetime) -> None:

@@ -1,6 +1,7 @@
 """Imports and exports over HTTP: started here, done by workers, watched by whoever started them."""
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +21,10 @@ from shop.http.pagination import paginate
 from shop.http.views import ApiView
 from shop.jobs import selectors, services
 from shop.jobs.files import read_parts
-from shop.jobs.kinds import EXPORTS, IMPORTS, Kind
+from shop.jobs.kinds import EXPORTS, IMPORTS, KINDS, Kind
 from shop.jobs.links import require_fresh
 from shop.jobs.models import Job
-from shop.jobs.permissions import IsStaff, account_of, may_start
+from shop.jobs.permissions import MayExport, MayImport, account_of, may_start
 from shop.jobs.serializers import (
     ErrorsQuery,
     ExportRequest,
@@ -36,8 +37,6 @@ from shop.jobs.serializers import (
 
 
 class _StartView(ApiView):
-    permission_classes = (IsStaff,)
-
     def _started(
         self, request: Request, kind: Kind, options: Mapping[str, Any], upload: Any = None
     ) -> Response:
@@ -59,6 +58,7 @@ class _StartView(ApiView):
 
 
 class ImportView(_StartView):
+    permission_classes = (MayImport,)
     parser_classes = (MultiPartParser,)
 
     @extend_schema(
@@ -76,6 +76,8 @@ class ImportView(_StartView):
 
 
 class ExportView(_StartView):
+    permission_classes = (MayExport,)
+
     @extend_schema(
         operation_id="exports_create",
         tags=["jobs"],
@@ -170,9 +172,12 @@ class JobResultView(_JobView):
         operation_id="jobs_result",
         tags=["jobs"],
         summary="Fetch the file that an export made",
-        description="`result.url` of the job leads here, for 15 minutes and for its owner alone.",
+        description="`result.url` of the job leads here, for some minutes and for its owner alone.",
         parameters=[ResultQuery],
-        responses={(200, "text/csv"): OpenApiResponse(OpenApiTypes.STR)},
+        responses={
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR),
+            (200, "application/json"): OpenApiResponse(OpenApiTypes.OBJECT),
+        },
     )
     def get(self, request: Request, job_id: UUID) -> StreamingHttpResponse:
         token = ResultQuery.parse_query(request)["token"]
@@ -185,10 +190,12 @@ def result_of(job: Job) -> StreamingHttpResponse:
     """Return the file that the job made. Raises NotFound where there is none."""
     if job.state != Job.State.SUCCEEDED or not job.result.get("parts"):
         raise NotFound("This job has made no file.")
+    kind = KINDS[job.kind]
+    file = PurePath(kind.file)
     return download(
         read_parts(job, count=job.result["parts"]),
-        name=f"products-{job.created_at:%Y-%m-%d}.csv",
-        media="text/csv; charset=utf-8",
+        name=f"{file.stem}-{job.created_at:%Y-%m-%d}{file.suffix}",
+        media=kind.media,
     )
 
 

@@ -1,9 +1,14 @@
-"""How log lines look: JSON in production, readable on a laptop. Both carry the request id."""
+"""How log lines look: JSON in production, readable on a laptop. Both carry the request id.
+
+Both are looked through for personal data: `shop.observe.redaction`.
+"""
 
 from typing import Any
 
 import structlog
 from structlog.types import Processor
+
+from shop.observe.redaction import redacted
 
 _SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -30,6 +35,7 @@ def json_formatter(**_: Any) -> structlog.stdlib.ProcessorFormatter:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
+            redacted,
             structlog.processors.JSONRenderer(),
         ],
     )
@@ -40,7 +46,10 @@ def console_formatter(**_: Any) -> structlog.stdlib.ProcessorFormatter:
         foreign_pre_chain=_SHARED,
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            # Plain: a traceback with its local variables would print people's data.
+            # Plain, and as text before it is looked through: a traceback with its local variables
+            # would print people's data.
+            structlog.processors.format_exc_info,
+            redacted,
             structlog.dev.ConsoleRenderer(
                 colors=False, pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
             ),

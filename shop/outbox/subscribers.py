@@ -18,5 +18,6 @@ SUBSCRIBERS: dict[str, tuple[str, ...]] = {
     "catalog.product_changed": ("catalog.invalidate_product",),
     "order.confirmed": ("orders.send_confirmation", "orders.empty_cart"),
     "order.cancelled": ("orders.send_cancellation",),
+    "order.erasure_requested": ("orders.run_erasure",),
     "order.link_requested": ("orders.send_order_link",),
 }

@@ -74,3 +74,14 @@ def test_make_help_lists_every_target() -> None:
 def test_locks_name_no_place_of_the_machine_that_made_them() -> None:
     for name in ("requirements.lock", "requirements-dev.lock"):
         assert not re.search(r"https?://|file:|--index-url|--find-links|/tmp|/opt", page(name))
+
+
+def test_the_tests_that_close_holes_are_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`", page("docs/security-tests.md"))
+
+    assert len(named) > 50
+    assert [
+        f"{path}::{name}"
+        for path, name in named
+        if not (PROJECT / path).exists() or (name and f"def {name}(" not in page(path))
+    ] == []

@@ -1,11 +1,23 @@
 """Production settings: they start when safe, and name what is not."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from django.conf import settings
 
 from shop.local_secrets import local_secrets
 
@@ -26,6 +38,32 @@ SAFE = {
 }
 
 
+PUBLIC_PEM = (
+    load_pem_private_key(SAFE["SHOP_JWT_PRIVATE_KEY"].encode(), password=None)
+    .public_key()
+    .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    .decode()
+)
+WEAK_PEM = (
+    rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
+    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    .decode()
+)
+
+
+def _start(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Read the settings, as every process of the shop does first."""
+    return subprocess.run(
+        [sys.executable, "-c", "import shop.settings"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 def _manage(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "django", *arguments, "--settings", "shop.settings"],
@@ -44,6 +82,18 @@ def test_safe_settings_pass_djangos_own_deployment_check() -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+def test_safe_settings_start() -> None:
+    # So that what follows stops for its one value, and for nothing else.
+    new = {
+        "SHOP_JWT_KEYS": json.dumps({"2026-11": SAFE["SHOP_JWT_PRIVATE_KEY"], "next": PUBLIC_PEM})
+    }
+    proxies = {"SHOP_TRUSTED_PROXIES": "10.0.0.0/8"}
+
+    started = _start({**SAFE, **new, **proxies})
+
+    assert started.returncode == 0, started.stderr
+
+
 @pytest.mark.parametrize(
     ("unsafe", "named"),
     [
@@ -52,33 +102,77 @@ def test_safe_settings_pass_djangos_own_deployment_check() -> None:
         ({"SECRET_KEY": "short"}, "SECRET_KEY"),
         ({"SECRET_KEY": "django-insecure-" + "x1y2z3" * 20}, "SECRET_KEY"),
         ({"SECRET_KEY": ""}, "SECRET_KEY"),
+        ({"SECRET_KEY": "ab" * 40}, "SECRET_KEY"),
+        ({"SECRET_KEY_FALLBACKS": "short"}, "SECRET_KEY_FALLBACKS"),
+        ({"SHOP_EMAIL_HASH_KEY": ""}, "SHOP_EMAIL_HASH_KEY"),
+        ({"SHOP_EMAIL_HASH_KEY": "a" * 40}, "SHOP_EMAIL_HASH_KEY"),
+        ({"SHOP_EMAIL_HASH_KEY": SAFE["SECRET_KEY"]}, "SHOP_EMAIL_HASH_KEY"),
         ({"SHOP_EMAIL_HASH_KEY": "short"}, "SHOP_EMAIL_HASH_KEY"),
         ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS"),
         ({"ALLOWED_HOSTS": "*"}, "ALLOWED_HOSTS"),
         ({"SHOP_PUBLIC_URL": "http://shop.example.com"}, "SHOP_PUBLIC_URL"),
+        ({"SHOP_PUBLIC_URL": ""}, "SHOP_PUBLIC_URL"),
         ({"CORS_ALLOWED_ORIGINS": "*"}, "CORS_ALLOWED_ORIGINS"),
+        ({"CORS_ALLOWED_ORIGINS": "http://shop.example.com"}, "CORS_ALLOWED_ORIGINS"),
+        ({"CSRF_TRUSTED_ORIGINS": "https://*.example.com"}, "CSRF_TRUSTED_ORIGINS"),
+        ({"CSRF_TRUSTED_ORIGINS": "http://shop.example.com"}, "CSRF_TRUSTED_ORIGINS"),
+        ({"SECURE_HSTS_SECONDS": "0"}, "SECURE_HSTS_SECONDS"),
         ({"SHOP_RATE_LIMIT": "off"}, "SHOP_RATE_LIMIT"),
         ({"SHOP_RATE_LIMIT": "a hundred"}, "SHOP_RATE_LIMIT"),
         ({"SHOP_TRUSTED_PROXIES": "everybody"}, "SHOP_TRUSTED_PROXIES"),
+        ({"SHOP_TRUSTED_PROXIES": "0.0.0.0/0"}, "SHOP_TRUSTED_PROXIES"),
+        ({"SHOP_TRUSTED_PROXIES": "10.0.0.0/8,::/0"}, "SHOP_TRUSTED_PROXIES"),
         ({"SHOP_JWT_SIGNING_KID": ""}, "SHOP_JWT_SIGNING_KID"),
+        ({"SHOP_JWT_PRIVATE_KEY": "no key"}, "SHOP_JWT_KEYS"),
+        ({"SHOP_JWT_PRIVATE_KEY": PUBLIC_PEM}, "SHOP_JWT_SIGNING_KID"),
+        ({"SHOP_JWT_PRIVATE_KEY": WEAK_PEM}, "SHOP_JWT_KEYS"),
+        ({"SHOP_JWT_KEYS": json.dumps({"another": PUBLIC_PEM})}, "SHOP_JWT_SIGNING_KID"),
         ({"SHOP_JWT_PRIVATE_KEY": ""}, "SHOP_JWT_PRIVATE_KEY"),
         ({"SHOP_ENV": "staging"}, "SHOP_ENV"),
+        ({"DATABASE_URL": ""}, "DATABASE_URL"),
         ({"CELERY_BROKER_URL": ""}, "CELERY_BROKER_URL"),
+        ({"CELERY_BROKER_URL": "memory://"}, "CELERY_BROKER_URL"),
         ({"REDIS_URL": ""}, "REDIS_URL"),
     ],
 )
 def test_an_unsafe_value_stops_the_start_and_is_named(unsafe: dict[str, str], named: str) -> None:
-    started = _manage({**SAFE, **unsafe}, "check")
+    started = _start({**SAFE, **unsafe})
 
     assert started.returncode != 0
     assert "ImproperlyConfigured" in started.stderr
     assert named in started.stderr.strip().splitlines()[-1]
+    # What is wrong is told by name: no secret ends up in a log.
+    assert not any(
+        value in started.stderr for name, value in SAFE.items() if "KEY" in name and value
+    )
 
 
 def test_nothing_is_assumed_to_be_local() -> None:
     environment = {name: SAFE[name] for name in ("PATH",)}
 
-    started = _manage(environment, "check")
+    started = _start(environment)
 
     assert started.returncode != 0
     assert "must be set" in started.stderr
+
+
+def test_nothing_that_is_stored_or_sent_can_be_made_to_run() -> None:
+    # pickle would run what it reads: whoever can write to a broker or cache would own the shop.
+    assert settings.CELERY_ACCEPT_CONTENT == ["json"]
+    assert settings.CELERY_TASK_SERIALIZER == "json"
+    assert settings.CELERY_RESULT_BACKEND is None
+    assert settings.SESSION_SERIALIZER.endswith("JSONSerializer")
+    for cache in settings.CACHES.values():
+        options: Any = cache["OPTIONS"]
+        assert options["SERIALIZER"] == "django_redis.serializers.json.JSONSerializer"
+    apps = ("shop", "accounts", "catalog", "inventory", "cart", "orders")
+    unsafe = re.compile(
+        r"^\s*(?:import|from) (?:pickle|marshal|shelve|dill)\b|yaml\.load\(|\beval\(|\bexec\(",
+        re.MULTILINE,
+    )
+    assert [
+        str(path.relative_to(ROOT))
+        for app in apps
+        for path in (ROOT / app).rglob("*.py")
+        if unsafe.search(path.read_text(encoding="utf-8"))
+    ] == []

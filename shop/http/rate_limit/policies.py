@@ -56,6 +56,8 @@ _RULES: dict[str, _Rule] = {
     f"{_API}auth/password/reset/confirm": _GUESSABLE,
     f"{_API}auth/password/change": _GUESSABLE,
     f"{_API}auth/verify-email": _GUESSABLE,
+    f"{_API}me/export": _GUESSABLE,
+    f"{_API}me/erase": _GUESSABLE,
     f"{_API}orders/lookup": _MAILED_LINKS,
     f"{_API}orders/<str:number>": _DEFAULT_STRICT,
     f"{_API}orders/<str:number>/cancel": _DEFAULT_STRICT,

@@ -25,7 +25,8 @@ from shop.embedded.keeper import Keeper
 from shop.embedded.supervisor import Program, Supervisor
 from shop.management.migrating import bring_up_to_date
 
-QUEUES = "critical,default,bulk,webhooks"
+# What somebody waits for does not stand behind an import or a picture.
+QUEUES = {"worker": ("critical,default,webhooks", 2), "bulk": ("bulk", 1)}
 SANDBOX_TOKENS = (
     ("tok_ok", "paid at once"),
     ("tok_declined", "refused: 402, stock given back"),
@@ -174,18 +175,22 @@ def _programs(home: Home) -> list[Program]:
     configuration = str(PROJECT / "deploy" / "gunicorn.conf.py")
     return [
         Program("web", [python, "-m", "gunicorn", "-c", configuration, "shop.wsgi"], web),
-        Program(
-            "worker",
-            [
-                *celery,
-                "worker",
-                "--loglevel=warning",
-                f"--queues={QUEUES}",
-                "--concurrency=2",
-                "--without-gossip",
-                "--without-mingle",
-            ],
-            worker,
+        *(
+            Program(
+                name,
+                [
+                    *celery,
+                    "worker",
+                    f"--hostname={name}@%h",
+                    "--loglevel=warning",
+                    f"--queues={queues}",
+                    f"--concurrency={processes}",
+                    "--without-gossip",
+                    "--without-mingle",
+                ],
+                worker,
+            )
+            for name, (queues, processes) in QUEUES.items()
         ),
         Program(
             "beat",

@@ -16,7 +16,7 @@ from orders.models import Order
 from orders.selectors import link_token
 from orders.serializers import OrderPageResponse, OrderResponse
 from orders.services import ReturnPart, receive_return, refund_order
-from shop.models import InboxMessage, OutboxMessage
+from shop.models import InboxMessage, OutboxMessage, PiiAccess
 from tests.integration.orders.test_checkout import _fits
 from tests.make import accounts as make_accounts
 from tests.make import orders as make
@@ -165,6 +165,21 @@ def test_pages_follow_one_another_without_gap_or_overlap(api: APIClient) -> None
     seen = [row["number"] for page in (first, second) for row in page["results"]]
     assert seen == numbers[::-1]
     assert api.get(second["previous"]).json()["results"] == first["results"]
+
+
+@pytest.mark.parametrize("sees", [True, False])
+def test_staff_see_addresses_masked_or_are_seen_looking(api: APIClient, sees: bool) -> None:
+    order = make.sold((make.variant(), 1), customer=make_accounts.customer()).order
+    clerk = make_accounts.staff("orders.view_order", *(["shop.view_personal_data"] if sees else []))
+    make_accounts.signed_in(api, clerk)
+
+    shown = api.get(f"/api/v1/orders/{order.number}").json()["shipping_address"]
+
+    assert shown["city"] == "London"
+    assert shown["line1"] == ("12 St James's Square" if sees else "1***")
+    assert shown["name"] == ("Ada Byron" if sees else "A***")
+    looks = PiiAccess.objects.values_list("actor_id", "table", "row")
+    assert list(looks) == ([(clerk.pk, "orders.Order", str(order.pk))] if sees else [])
 
 
 def test_staff_see_all_and_may_narrow(api: APIClient) -> None:
