@@ -22,7 +22,8 @@ PARTS ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gates lint format types imports personal migrations openapi fuzz \
-        canaries last-unit crash races soak timing bench books load demo replay shell lock clean
+        canaries last-unit crash races soak timing bench books search cache load demo replay shell \
+        lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +101,13 @@ bench: $(VENV)/.dev ## Each path against its limit, to docs/operations/benchmark
 
 books: $(VENV)/.dev ## Time the reconciliations of 100,000 orders (ARGS="--orders 1000")
 	@$(BIN)/python -m tests.load.books $(ARGS)
+
+search: $(VENV)/.dev ## Time lists and searches as the catalogue grows (ARGS="--sizes 10000")
+	@$(BIN)/python -m tests.load.search $(ARGS)
+
+cache: $(VENV)/.dev ## The faults of the cache with their full figures
+	@CACHE_FAULTS=full $(BIN)/pytest -q -s --timeout 0 $(ARGS) \
+	  tests/integration/shop/test_cache_faults.py
 
 load: $(VENV)/.dev ## Shoppers by the dozen against a shop of its own
 	@$(BIN)/python -m tests.load.journey --users $(USERS) --seconds $(SECONDS)

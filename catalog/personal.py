@@ -21,6 +21,7 @@ TABLES = (
         plain="currency slug title title_key vendor category_slug category_name category_path tags"
         " options option_keys attributes attribute_keys image_url image_file search",
     ),
+    Table("catalog.SearchSynonym", plain="words means"),
     Table("catalog.SearchWord", plain="word"),
     Table("catalog.ProductType", plain="name"),
     Table("catalog.AttributeDefinition", plain="name choices"),

@@ -39,6 +39,10 @@ class Page:
 
 
 _pages = ShortMemory[str, Page](seconds=PAGE_SECONDS, size=1000)
+# Many shoppers begin with the same letters, and clients keep these for a minute anyway. Not in
+# Redis: whatever anybody types would take room there.
+_synonyms = ShortMemory[None, list[tuple[str, str]]](seconds=10, size=1)
+_suggestions = ShortMemory[tuple[tuple[str, ...], str], bytes](seconds=10, size=2000)
 
 
 def sealed(content: bytes, *, good_until: datetime | None) -> bytes:
@@ -104,8 +108,22 @@ def product_at_hand(ref: str, *, currency: str, now: datetime) -> Page | None:
 
 
 def forget_pages() -> None:
-    """Drop the pages that this process remembers."""
+    """Drop the pages, the suggestions and the synonyms that this process remembers."""
     _pages.clear()
+    _synonyms.clear()
+    _suggestions.clear()
+
+
+def remembered_synonyms(load: Callable[[], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+    """Return the synonyms, from this process for some seconds."""
+    return _synonyms.through(None, load) or []
+
+
+def remembered_suggestions(
+    words: tuple[str, ...], *, currency: str, load: Callable[[], bytes]
+) -> bytes:
+    """Return the rendered suggestions for these words, from this process for some seconds."""
+    return _suggestions.through((words, currency), load) or load()
 
 
 def _product_key(ref: str, currency: str) -> str:

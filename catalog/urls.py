@@ -22,6 +22,7 @@ urlpatterns = [
     path("staff/collections/<ref:slug>", views.EditedCollectionView.as_view()),
     path("products", views.ProductListView.as_view()),
     path("products/bulk", views.ProductBulkView.as_view()),
+    path("products/suggest", views.SuggestionsView.as_view()),
     path("products/<ref:ref>", views.ProductView.as_view()),
     path("products/<ref:ref>/related", views.RelatedProductsView.as_view()),
     path("products/<ref:ref>/variants", views.ProductVariantsView.as_view()),

@@ -246,6 +246,8 @@ def _cache(url: str, prefix: str, timeout_seconds: float) -> dict[str, object]:
 # 50 ms where a miss or a guess will do, 200 ms where there is no other copy (redis-py's own default
 # is 5 s). A test machine is shared and may pause for longer than that.
 _patience = 10.0 if IS_TEST else 1.0
+# So many threads of a process read the database for the cache at once while Redis is away.
+SHOP_UNCACHED_READS = env.int("SHOP_UNCACHED_READS", default=2)
 REDIS_TIMEOUT_SECONDS = {
     "carts": 0.2 * _patience,
     "default": 0.05 * _patience,
@@ -551,6 +553,42 @@ SPECTACULAR_SETTINGS = {
 SHOP_CURRENCY = env.str("SHOP_CURRENCY", default="GBP")
 SHOP_CURRENCIES = env.list("SHOP_CURRENCIES", default=["GBP", "EUR"])
 SHOP_COUNTRY = env.str("SHOP_COUNTRY", default="GB")
+_SEARCH_LANGUAGES = (  # those that every PostgreSQL has
+    "simple",
+    "arabic",
+    "armenian",
+    "basque",
+    "catalan",
+    "danish",
+    "dutch",
+    "english",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "hindi",
+    "hungarian",
+    "indonesian",
+    "irish",
+    "italian",
+    "lithuanian",
+    "nepali",
+    "norwegian",
+    "portuguese",
+    "romanian",
+    "russian",
+    "serbian",
+    "spanish",
+    "swedish",
+    "tamil",
+    "turkish",
+    "yiddish",
+)
+# Whose word forms search knows: a text search configuration of PostgreSQL. After a change:
+# `manage.py rebuild_listing`.
+SHOP_SEARCH_LANGUAGE = env.str("SHOP_SEARCH_LANGUAGE", default="english")
+if SHOP_SEARCH_LANGUAGE not in _SEARCH_LANGUAGES:
+    raise ImproperlyConfigured(f"SHOP_SEARCH_LANGUAGE: one of {', '.join(_SEARCH_LANGUAGES)}.")
 SHOP_HOLD_SECONDS = env.int("SHOP_HOLD_SECONDS", default=900)
 # A payer who must act (3-D Secure) gets so much time from then on, once; but no hold is ever longer
 # than the other, from the moment the order was placed.

@@ -11,6 +11,7 @@ from catalog.admin.copies import (
 from catalog.admin.groups import CollectionAdmin, ProductTypeAdmin
 from catalog.admin.products import ProductAdmin
 from catalog.admin.reviews import ReviewAdmin
+from catalog.admin.synonyms import SearchSynonymAdmin
 from catalog.admin.variants import VariantAdmin
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "ProductListingAdmin",
     "ProductTypeAdmin",
     "ReviewAdmin",
+    "SearchSynonymAdmin",
     "SearchWordAdmin",
     "VariantAdmin",
 ]

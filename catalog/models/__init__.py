@@ -2,7 +2,7 @@
 
 from catalog.models.categories import Category, CategoryManager
 from catalog.models.collections import Collection, CollectionEntry
-from catalog.models.listing import ProductListing, SearchWord
+from catalog.models.listing import ProductListing, SearchSynonym, SearchWord
 from catalog.models.pictures import ProductImage, image_address
 from catalog.models.prices import Price, PriceHistory, TimeRange
 from catalog.models.products import (
@@ -38,6 +38,7 @@ __all__ = [
     "ProductType",
     "RelatedProduct",
     "Review",
+    "SearchSynonym",
     "SearchWord",
     "TaxClass",
     "TimeRange",

@@ -1,10 +1,11 @@
-"""The copy that lists and searches read."""
+"""The copy that lists and searches read, and the words that searches know."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from catalog.models.products import AvailabilityState, Product
 
@@ -107,3 +108,39 @@ class SearchWord(models.Model):
 
     def __str__(self) -> str:
         return self.word
+
+
+class SearchSynonymManager(models.Manager["SearchSynonym"]):
+    def in_both_directions(self) -> list[tuple[str, str]]:
+        """Return who asks for what, and what else is meant; the most recently made first."""
+        rows = self.order_by("-pk").values_list("words", "means", "is_one_way")
+        found = []
+        for words, means, is_one_way in rows:
+            found.append((words, means))
+            if not is_one_way:
+                found.append((means, words))
+        return found
+
+
+class SearchSynonym(models.Model):
+    """What shoppers say for what the shop calls otherwise; kept by staff."""
+
+    words = models.CharField(max_length=100, help_text="What shoppers type, such as couch.")
+    means = models.CharField(max_length=100, help_text="What is found as well, such as sofa.")
+    is_one_way = models.BooleanField(
+        "only this way",
+        default=False,
+        db_default=False,
+        help_text="Whoever types the second is not shown the first.",
+    )
+
+    objects = SearchSynonymManager()
+
+    class Meta:
+        ordering = ["words", "means"]
+        constraints = [
+            models.UniqueConstraint(Lower("words"), Lower("means"), name="search_synonym_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.words} {'→' if self.is_one_way else '↔'} {self.means}"

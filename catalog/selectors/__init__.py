@@ -30,6 +30,7 @@ from catalog.selectors.listing import (
     related_products,
     row_document,
 )
+from catalog.selectors.listing_sources import FRESH_LISTING, DriftedListing, drifted_listings
 from catalog.selectors.prices import lowest_prices
 from catalog.selectors.products import (
     product_by_ref,
@@ -38,10 +39,13 @@ from catalog.selectors.products import (
     slug_of_moved,
 )
 from catalog.selectors.reviews import moderated_reviews, rating_document, shown_reviews
+from catalog.selectors.suggestions import suggestions_rendered
 from catalog.store import forget_pages, product_at_hand
 
 __all__ = [
+    "FRESH_LISTING",
     "SORTS",
+    "DriftedListing",
     "StaleCopy",
     "VariantCard",
     "Wanted",
@@ -50,6 +54,7 @@ __all__ = [
     "category_tree",
     "category_tree_rendered",
     "collection_by_slug",
+    "drifted_listings",
     "edited_category",
     "edited_category_document",
     "edited_collection_document",
@@ -77,6 +82,7 @@ __all__ = [
     "shown_reviews",
     "slug_of_moved",
     "stale_products",
+    "suggestions_rendered",
     "variant_cards",
     "variant_ids_of",
     "variants_for_sale",

@@ -1,22 +1,16 @@
 """Lists, search and facets: everything that reads `ProductListing`."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.search import SearchQuery, SearchRank
-from django.db import connection
 from django.db.models import (
     BigIntegerField,
     CharField,
     Count,
-    Exists,
-    ExpressionWrapper,
     F,
-    FloatField,
     Func,
     IntegerField,
     OuterRef,
@@ -31,55 +25,16 @@ from django.db.models.functions import Cast, Lower
 
 from catalog.models import BoughtTogether, ProductListing, RelatedProduct, image_address
 from catalog.selectors.collections import in_collection
+from catalog.selectors.search import matching
 from shop.money import Money, digits
 
-LANGUAGE = "english"
 FACET_VALUES = 50  # of each kind, the most frequent first
 OPTION_ROWS = 400  # over all options
+RANKED = 5000  # matches of a search that are put in order
 RELATED = 12
 IN_CATEGORY = 2  # the place of that walk among those for related products
-MOST_WORDS = 8  # of a misspelt search; more are passed over
-LONGEST_WORD = 40
-CLOSE_ENOUGH = 0.15  # to the closest form of a word, for another form to count as well
 # What buckets of the price facet begin at, in whole units of the currency.
 PRICE_STEPS = (0, 10, 25, 50, 100, 250, 500, 1000)
-
-_WORD = re.compile(r"\w+")
-
-# The closest known words to each that was asked for: 2 is the word itself, from 1 on it begins
-# with what was asked, below that by trigrams or by letters to change, whichever is kinder. Short
-# words may have one letter wrong, longer ones two. Looks at nothing if the search has a match.
-_FORMS = """
-SELECT asked.place, form.word, form.closeness
-FROM (
-    SELECT place::int - 1 AS place, given.word
-    FROM unnest(%(asked)s::text[]) WITH ORDINALITY AS given (word, place)
-) asked
-CROSS JOIN LATERAL (
-    SELECT known.word, CASE
-        WHEN known.word = asked.word THEN 2.0
-        WHEN starts_with(known.word, asked.word) THEN 1 + length(asked.word) / 100.0
-        ELSE greatest(
-            similarity(known.word, asked.word),
-            1 - levenshtein(known.word, asked.word)::float
-                / greatest(length(known.word), length(asked.word)))
-        END AS closeness
-    FROM catalog_searchword known
-    WHERE length(asked.word) > 2 AND (
-        known.word %% asked.word
-        OR starts_with(known.word, asked.word)
-        OR (length(asked.word) > 4 AND abs(length(known.word) - length(asked.word)) <= 2
-            AND levenshtein_less_equal(known.word, asked.word, 2) <= 2)
-        OR (abs(length(known.word) - length(asked.word)) <= 1
-            AND levenshtein_less_equal(known.word, asked.word, 1) <= 1))
-    ORDER BY closeness DESC, known.word LIMIT 4
-) form
-WHERE NOT EXISTS (
-    SELECT FROM catalog_productlisting
-    WHERE currency = %(currency)s AND published_at <= %(now)s
-      AND search @@ websearch_to_tsquery(%(language)s::regconfig, %(words)s))
-ORDER BY asked.place, form.closeness DESC, form.word
-"""
 
 ROW_FIELDS = (
     "product_id",
@@ -141,9 +96,9 @@ SORTS = tuple(_ORDERS)
 def listed_products(*, wanted: Wanted, sort: str | None, now: datetime) -> Listed:
     """Return the products that fit, ready to be paged.
 
-    Without `sort`: by relevance where there are words, else by sales. Words are looked for as
-    full text. If nothing has them all, each may also be a word that it resembles or begins; and if
-    that finds nothing either, some of them are enough (one query looks for such words).
+    Without `sort`: by relevance where there are words, else by sales. Only the first `RANKED`
+    matches that an index gives are ranked, so that a word that everything has takes no longer than
+    others; in every other order all matches are there. `matching` says what fits words.
     Prices are compared with the lowest of the product, which is also what `price` sorts by.
     """
     conditions, relevance = _conditions(wanted, now=now)
@@ -153,7 +108,8 @@ def listed_products(*, wanted: Wanted, sort: str | None, now: datetime) -> Liste
     found = ProductListing.objects.filter(*conditions.values())
     columns = [*ROW_FIELDS, *(name.lstrip("-") for name in order)]
     if sort == "relevance":
-        found = found.annotate(relevance=relevance)
+        ranked = found.values("pk")[:RANKED]
+        found = ProductListing.objects.filter(pk__in=ranked).annotate(relevance=relevance)
     return Listed(rows=found.values(*dict.fromkeys(columns)), order=order, conditions=conditions)
 
 
@@ -288,7 +244,7 @@ def _conditions(wanted: Wanted, *, now: datetime) -> tuple[dict[str, Q], Combina
     conditions = {"": Q(currency=wanted.currency, published_at__lte=now)}
     relevance: Combinable | None = None
     if wanted.words:
-        conditions["words"], relevance = _search(wanted.words, currency=wanted.currency, now=now)
+        conditions["words"], relevance = matching(wanted.words, currency=wanted.currency, now=now)
     if wanted.category is not None:
         conditions["category"] = Q(category_path__contains=[wanted.category])
     if wanted.vendors:
@@ -313,68 +269,6 @@ def _conditions(wanted: Wanted, *, now: datetime) -> tuple[dict[str, Q], Combina
     if wanted.collection is not None:
         conditions["collection"] = in_collection(wanted.collection, now=now)
     return conditions, relevance
-
-
-def _search(words: str, *, currency: str, now: datetime) -> tuple[Q, Combinable]:
-    plain = SearchQuery(words, config=LANGUAGE, search_type="websearch")
-    asked = [word[:LONGEST_WORD] for word in _WORD.findall(words.lower())[:MOST_WORDS]]
-    forms = _likely_forms(words, asked, currency=currency, now=now)
-    if not forms:
-        # A whole number: a page's cursor must name exactly the rank that its row has.
-        return Q(search=plain), _in_millionths(SearchRank(F("search"), plain))
-    # Each word may be any of its forms. One that resembles nothing counts too, as it stands.
-    choices = [" | ".join(forms.get(place, [f"'{word}'"])) for place, word in enumerate(asked)]
-    every = _raw(" & ".join(f"({choice})" for choice in choices))
-    some = _raw(" | ".join(choices))
-    if len(choices) == 1:
-        return Q(search=every), _in_millionths(SearchRank(F("search"), every))
-    has_every = ProductListing.objects.filter(
-        currency=currency, published_at__lte=now, search=every
-    )
-    fits = Q(search=every) | Q(Q(search=some), ~Exists(has_every))
-    return fits, _in_millionths(SearchRank(F("search"), some))
-
-
-def _raw(query: str) -> SearchQuery:
-    return SearchQuery(query, config=LANGUAGE, search_type="raw")
-
-
-def _likely_forms(
-    words: str, asked: Sequence[str], *, currency: str, now: datetime
-) -> dict[int, list[str]]:
-    """Return what each of the words may have been meant to be, by its place; as parts of a query.
-
-    Nothing where the words are found as they stand, or resemble nothing: one query for both.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _FORMS,
-            {
-                "asked": list(asked),
-                "words": words,
-                "language": LANGUAGE,
-                "currency": currency,
-                "now": now,
-            },
-        )
-        found = cursor.fetchall()
-    forms: dict[int, list[str]] = {}
-    best: dict[int, float] = {}
-    for place, word, closeness in found:
-        if closeness < best.setdefault(place, closeness) - CLOSE_ENOUGH:
-            continue
-        if closeness >= 1 and best[place] < 2:  # the beginning of a word
-            forms[place] = [f"'{asked[place]}':*"]
-        else:
-            forms.setdefault(place, []).append(f"'{word}'")
-    return forms
-
-
-def _in_millionths(number: Combinable) -> Combinable:
-    return Cast(
-        ExpressionWrapper(number * Value(1_000_000.0), output_field=FloatField()),
-        IntegerField(),
-    )
 
 
 def _counted(

@@ -27,6 +27,15 @@ class ProductQuery(QuerySerializer):
     currency = CurrencyField(required=False, help_text="The shop's own if left out.")
 
 
+class SuggestionsQuery(QuerySerializer):
+    """What has been typed so far."""
+
+    q = serializers.CharField(
+        allow_blank=True, max_length=100, help_text="The first six words of it count."
+    )
+    currency = CurrencyField(required=False, help_text="The shop's own if left out.")
+
+
 class ProductListQuery(ListQuery):
     """Filters, order and facets of the list.
 
@@ -220,6 +229,17 @@ class ProductListResponse(serializers.Serializer[Any]):
         required=False,
         help_text="With `facets=true`: vendor, category, price, `option.<name>`, `attr.<name>`.",
     )
+
+
+class SuggestionResponse(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=["category", "product"])
+    title = serializers.CharField()
+    slug = serializers.CharField()
+    image = serializers.CharField(allow_null=True, help_text="Of a product: its address.")
+
+
+class SuggestionsResponse(serializers.Serializer[Any]):
+    results = SuggestionResponse(many=True, help_text="At most ten.")
 
 
 class RelatedResponse(serializers.Serializer[Any]):

@@ -17,6 +17,7 @@ from catalog.views.products import (
     ProductView,
 )
 from catalog.views.reviews import ReviewListView, ReviewView
+from catalog.views.suggestions import SuggestionsView
 from catalog.views.variants import PriceHistoryView, ProductVariantsView, VariantView
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "RelatedProductsView",
     "ReviewListView",
     "ReviewView",
+    "SuggestionsView",
     "VariantView",
 ]

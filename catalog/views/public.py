@@ -76,14 +76,14 @@ class NoQuery(QuerySerializer):
     """Nothing may be asked."""
 
 
-class _CatalogueView(ApiView):
+class CatalogueView(ApiView):
     """What everybody sees alike, signed in or not: so nobody is asked who they are."""
 
     authentication_classes: Sequence[type[BaseAuthentication]] = []
     permission_classes = [Public]
 
 
-class CategoryListView(_CatalogueView):
+class CategoryListView(CatalogueView):
     @extend_schema(
         operation_id="categories_list",
         tags=["Catalogue"],
@@ -96,7 +96,7 @@ class CategoryListView(_CatalogueView):
         return public_answer(request, category_tree_rendered(now=timezone.now()))
 
 
-class CategoryView(_CatalogueView):
+class CategoryView(CatalogueView):
     @extend_schema(
         operation_id="categories_show",
         tags=["Catalogue"],
@@ -109,7 +109,7 @@ class CategoryView(_CatalogueView):
         return public_answer(request, dumps(category_document(slug, now=timezone.now())))
 
 
-class ProductListView(_CatalogueView):
+class ProductListView(CatalogueView):
     @extend_schema(
         operation_id="products_list",
         tags=["Catalogue"],
@@ -129,7 +129,7 @@ class ProductListView(_CatalogueView):
         return public_answer(request, dumps(page.answer(rows, **more)))
 
 
-class ProductView(_CatalogueView):
+class ProductView(CatalogueView):
     @extend_schema(
         operation_id="products_show",
         tags=["Catalogue"],
@@ -157,7 +157,7 @@ class ProductView(_CatalogueView):
         return None if page is None else public_answer(request, page.content, page.etag)
 
 
-class CollectionListView(_CatalogueView):
+class CollectionListView(CatalogueView):
     @extend_schema(
         operation_id="collections_list",
         tags=["Catalogue"],
@@ -174,7 +174,7 @@ class CollectionListView(_CatalogueView):
         return public_answer(request, dumps(page.answer(rows)))
 
 
-class CollectionView(_CatalogueView):
+class CollectionView(CatalogueView):
     @extend_schema(
         operation_id="collections_show",
         tags=["Catalogue"],
@@ -197,7 +197,7 @@ class CollectionView(_CatalogueView):
         return public_answer(request, dumps(document))
 
 
-class RelatedProductsView(_CatalogueView):
+class RelatedProductsView(CatalogueView):
     @extend_schema(
         operation_id="products_related",
         tags=["Catalogue"],

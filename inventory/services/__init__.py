@@ -26,6 +26,7 @@ from inventory.services.catalogue_copies import (
     CopiesSeen,
     drop_stale_copies,
     reconcile_catalogue,
+    refresh_drifted_listings,
 )
 from inventory.services.counts import RowResult, StockRow, count_stock, set_stock
 from inventory.services.flash_sales import (
@@ -120,6 +121,7 @@ __all__ = [
     "reconcile_stock",
     "record_availability",
     "record_reconciliation",
+    "refresh_drifted_listings",
     "refuse_short_lines",
     "rehash_subscriptions",
     "release_stock",

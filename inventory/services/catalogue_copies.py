@@ -1,17 +1,18 @@
-"""Looking whether cached products are what the catalogue says, and remembering where not."""
+"""Looking whether cached products and lists are what the catalogue says, and noting where not."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 
-from catalog.selectors import StaleCopy, stale_products
-from catalog.services import forget_now
+from catalog.selectors import DriftedListing, StaleCopy, drifted_listings, stale_products
+from catalog.services import forget_now, refresh_listing
 from inventory.models import ReconciliationRun
 from inventory.services.recording import Break, Repair, record_reconciliation, resolve_finding
 from shop.db.alone import alone
 
 CATALOGUE = "catalogue"
 CHECK = "cached_products_are_the_catalogue"
+LISTING_CHECK = "lists_are_the_catalogue"
 SAMPLE = 500
 
 _LOCK = 7_302_023  # any number, the same for every process, and no other lock's
@@ -19,14 +20,15 @@ _LOCK = 7_302_023  # any number, the same for every process, and no other lock's
 
 @dataclass(frozen=True, slots=True)
 class CopiesSeen:
-    """A look at the copies: the run that was stored, and which are stale."""
+    """A look at the copies: the run that was stored, which are stale, which rows have drifted."""
 
     run: ReconciliationRun
     stale: list[StaleCopy]
+    drifted: list[DriftedListing]
 
 
 def reconcile_catalogue(*, now: datetime, sample: int = SAMPLE) -> CopiesSeen | None:
-    """Compare so many cached products with the database, and remember which are stale.
+    """Compare so many cached products, and rows of lists, with the tables, and note which differ.
 
     One at a time: None when another process is at it. Safe to repeat, and to be killed at any line.
     """
@@ -35,17 +37,19 @@ def reconcile_catalogue(*, now: datetime, sample: int = SAMPLE) -> CopiesSeen | 
             return None
         started = perf_counter()
         stale = stale_products(sample=sample, now=now)
+        drifted = drifted_listings(sample=sample, now=now)
         run = record_reconciliation(
             scope=CATALOGUE,
-            checks=[CHECK],
+            checks=[CHECK, LISTING_CHECK],
             breaks=[
                 Break(CHECK, _reference(copy), "as in the database", "another copy")
                 for copy in stale
-            ],
+            ]
+            + [Break(LISTING_CHECK, _row(row), "as its sources say", row.state) for row in drifted],
             now=now,
             seconds=perf_counter() - started,
         )
-    return CopiesSeen(run, stale)
+    return CopiesSeen(run, stale, drifted)
 
 
 def drop_stale_copies(*, stale: list[StaleCopy], now: datetime) -> list[Repair]:
@@ -59,6 +63,21 @@ def drop_stale_copies(*, stale: list[StaleCopy], now: datetime) -> list[Repair]:
         )
         repairs.append(Repair(_reference(copy), done))
     return repairs
+
+
+def refresh_drifted_listings(*, drifted: list[DriftedListing], now: datetime) -> list[Repair]:
+    """Make these rows of the listing anew from their sources. Safe to repeat."""
+    refresh_listing(product_ids=[row.product_id for row in drifted], now=now)
+    done = "Made anew from its sources"
+    for row in drifted:
+        resolve_finding(
+            scope=CATALOGUE, kind=LISTING_CHECK, reference=_row(row), resolution=done, now=now
+        )
+    return [Repair(_row(row), done) for row in drifted]
+
+
+def _row(row: DriftedListing) -> str:
+    return f"product {row.product_id} in {row.currency}"
 
 
 def _reference(copy: StaleCopy) -> str:

@@ -1,13 +1,15 @@
 """Cache-aside: look in the cache, fill it from the database, drop it when the truth changes.
 
 One Redis hash for each thing: a field for each schema version (two releases live side by side and
-one DEL clears both), and a generation. Rules that keep it honest:
+one DEL clears both), until when that is fresh, and a generation. Rules that keep it honest:
 
 * a fill is stored only if the generation is still the one that was seen before the database was
   read, so a slow reader cannot bury a newer state;
-* one caller fills (lease), the others wait briefly for it or read for themselves;
+* one caller fills (lease); the others get the old value, which is kept for as long again after its
+  time, or wait briefly if there is none;
 * what does not exist is remembered too, for a short time;
-* Redis being away is a miss, never an error.
+* Redis being away is a miss, never an error; but only so many read past it at once (`Gate`), and
+  after some failures nobody waits for it for a while (`Breaker`).
 """
 
 import random
@@ -15,12 +17,16 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
-from typing import cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import structlog
+from django.conf import settings
 from redis.commands.core import Script
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
+from shop.breaker import Breaker
+from shop.cache.gate import Gate
 from shop.observe import metrics
 from shop.redis import cache_client
 
@@ -31,34 +37,43 @@ ABSENT_SECONDS = 30
 _ABSENT = b"\x00absent"
 
 log = structlog.get_logger("shop.cache")
+AnswerT = TypeVar("AnswerT")
 
-# What a reader runs who has found nothing. KEYS[1] the hash; ARGV: field, lease token, lease ms.
-# Returns the value if there is one by now, or false and then whether the lease is ours with the
-# generation to fill under.
+_breaker = Breaker()
+_past_the_cache = Gate(at_once=settings.SHOP_UNCACHED_READS, wait_seconds=0.3)
+
+# What a reader runs who has found nothing fresh. KEYS[1] the hash; ARGV: field, lease token,
+# lease ms. Returns the value (false if there is none), what to do ('use', 'fill' when the lease is
+# ours, 'wait' when another's), and the generation to fill under.
 _READ = """
 local value = redis.call('HGET', KEYS[1], ARGV[1])
-if value then return {value} end
 local generation = redis.call('HGET', KEYS[1], 'generation') or '0'
-local lease_field = 'lease:' .. ARGV[1]
-local held = redis.call('HGET', KEYS[1], lease_field)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if value then
+  local fresh = redis.call('HGET', KEYS[1], 'fresh:' .. ARGV[1])
+  if not fresh or tonumber(fresh) > now then return {value, 'use', generation} end
+end
+local lease_field = 'lease:' .. ARGV[1]
+local held = redis.call('HGET', KEYS[1], lease_field)
 if held then
   local until_ms = tonumber(string.match(held, '^(%d+):'))
-  if until_ms and until_ms > now then return {false, 'wait', generation} end
+  if until_ms and until_ms > now then return {value, 'wait', generation} end
 end
 redis.call('HSET', KEYS[1], lease_field, (now + tonumber(ARGV[3])) .. ':' .. ARGV[2])
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], 60000) end
-return {false, 'fill', generation}
+return {value, 'fill', generation}
 """
 
-# ARGV: field, generation seen, value, seconds.
+# ARGV: field, generation seen, value, ms that it is fresh, ms that it is kept.
 _FILL = """
 local generation = redis.call('HGET', KEYS[1], 'generation') or '0'
 redis.call('HDEL', KEYS[1], 'lease:' .. ARGV[1])
 if generation ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-redis.call('EXPIRE', KEYS[1], ARGV[4])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3], 'fresh:' .. ARGV[1], now + tonumber(ARGV[4]))
+redis.call('PEXPIRE', KEYS[1], ARGV[5])
 return 1
 """
 
@@ -78,16 +93,44 @@ def _script(source: str) -> Script:
     return cache_client().register_script(source)
 
 
+def forget_outage() -> None:
+    """Ask Redis again at once, as a new process would."""
+    _breaker.reset()
+
+
+def _answer_of(ask: Callable[[], AnswerT]) -> AnswerT:
+    """Return what Redis answers. Raises RedisError, at once while it is left alone."""
+    if not _breaker.may_call():
+        raise RedisConnectionError("It failed too often: left alone for some seconds.")
+    try:
+        answer = ask()
+    except RedisError:
+        _breaker.failed()
+        raise
+    _breaker.succeeded()
+    return answer
+
+
+class _Found(NamedTuple):
+    """What a reader is told: a value, fresh or old, and whether to use it, wait or fill."""
+
+    value: bytes | None
+    verdict: bytes
+    generation: bytes = b"0"
+
+
 class AsideCache:
     """A cache of bytes by key, for one kind of thing in one schema version.
 
     `version` names the shape of the bytes: raise it when the shape changes, and the other
-    release's copies are simply misses. `ttl_seconds` gets ±10 % of jitter.
+    release's copies are simply misses. A value is fresh for `ttl_seconds`, with ±10 % of jitter,
+    and kept for twice that.
     """
 
     def __init__(self, *, name: str, version: str, ttl_seconds: int = 3600) -> None:
         self._name = name
         self._field = f"v{version}"
+        self._fresh_field = f"fresh:v{version}"
         self._ttl_seconds = ttl_seconds
 
     def _key(self, key: str | int) -> str:
@@ -97,48 +140,75 @@ class AsideCache:
         """Return the bytes for `key`: cached, or loaded and then cached. None if there are none.
 
         `load` reads the database and is called at most once here; what it raises is passed on.
+        Raises Unavailable if Redis is away, or who fills takes too long, and too many others read
+        past the cache already.
         """
         name = self._key(key)
         deadline = time.monotonic() + WAIT_SECONDS
-        token = secrets.token_hex(8)
         while True:
             try:
-                # Nearly always it is there, and a plain read is cheaper than a script.
-                value = cast(bytes | None, cache_client().hget(name, self._field))
-                found = (
-                    [value]
-                    if value is not None
-                    else _script(_READ)(
-                        keys=[name], args=[self._field, token, LEASE_MS], client=cache_client()
-                    )
-                )
+                found = self._look(name)
             except RedisError as error:
-                self._note("error")
-                log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
-                return load()
-            if found[0] is not None:
-                self._note("hit")
-                return None if found[0] == _ABSENT else bytes(found[0])
-            if found[1] == b"fill":
+                self._away(error)
+                with _past_the_cache.entered():
+                    return load()
+            if found.verdict == b"fill":
                 self._note("fill")
                 value = load()
-                self._store(name, generation=found[2], value=value)
+                self._store(name, generation=found.generation, value=value)
                 return value
+            if found.value is not None:
+                self._note("hit" if found.verdict == b"use" else "stale")
+                return None if found.value == _ABSENT else found.value
             if time.monotonic() >= deadline:
-                self._note("impatient")
-                return load()
+                return self._impatient(name, load)
             time.sleep(WAIT_STEP_SECONDS)
 
+    def _look(self, name: str) -> _Found:
+        # Nearly always it is there and fresh, and a plain read is cheaper than a script.
+        value, fresh_until = _answer_of(
+            lambda: cast(
+                list[bytes | None], cache_client().hmget(name, [self._field, self._fresh_field])
+            )
+        )
+        if value is not None and _is_fresh(fresh_until):
+            return _Found(value, b"use")
+        args: list[str | int] = [self._field, secrets.token_hex(8), LEASE_MS]
+        return _Found(
+            *_answer_of(lambda: _script(_READ)(keys=[name], args=args, client=cache_client()))
+        )
+
+    def _impatient(self, name: str, load: Callable[[], bytes | None]) -> bytes | None:
+        """Read past the cache, as who fills takes too long; unless it is there after all."""
+        with _past_the_cache.entered():
+            try:
+                value = _answer_of(
+                    lambda: cast(bytes | None, cache_client().hget(name, self._field))
+                )
+            except RedisError as error:
+                self._away(error)
+                value = None
+            if value is not None:
+                self._note("hit")
+                return None if value == _ABSENT else value
+            self._note("impatient")
+            return load()
+
     def at_hand(self, key: str | int) -> bytes | None:
-        """Return the bytes for `key` if they are cached, in one trip.
+        """Return the bytes for `key` if they are cached and fresh, in one trip.
 
         None says nothing: neither that there are none, nor that Redis answered.
         """
         try:
-            value = cast(bytes | None, cache_client().hget(self._key(key), self._field))
+            value, fresh_until = _answer_of(
+                lambda: cast(
+                    list[bytes | None],
+                    cache_client().hmget(self._key(key), [self._field, self._fresh_field]),
+                )
+            )
         except RedisError:
             return None  # whoever reads on says so in the log
-        if value is None or value == _ABSENT:
+        if value is None or value == _ABSENT or not _is_fresh(fresh_until):
             return None
         self._note("hit")
         return value
@@ -150,38 +220,53 @@ class AsideCache:
     ) -> dict[str | int, bytes]:
         """Return the bytes for each key that has any, in one trip when all are cached.
 
-        `load_many` gets the missing keys and reads them from the database in one go.
+        `load_many` gets the missing keys and reads them from the database in one go. What another
+        caller is filling is given as it was, or loaded as well if it was not. Raises Unavailable if
+        Redis is away and too many others read past it already.
         """
         wanted = list(dict.fromkeys(keys))
         if not wanted:
             return {}
         try:
-            pipe = cache_client().pipeline(transaction=False)
-            for key in wanted:
-                pipe.hmget(self._key(key), self._field, "generation")
-            rows = pipe.execute()
+            found = self._look_at_many(wanted)
         except RedisError as error:
-            self._note("error")
-            log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
-            return dict(load_many(wanted))
-        found = {
-            key: bytes(value)
-            for key, (value, _) in zip(wanted, rows, strict=True)
-            if value is not None
+            self._away(error)
+            with _past_the_cache.entered():
+                return dict(load_many(wanted))
+        values = {
+            key: look.value
+            for key, look in found.items()
+            if look.value is not None and look.verdict != b"fill"
         }
-        missing = {
-            key: generation or b"0"
-            for key, (value, generation) in zip(wanted, rows, strict=True)
-            if value is None
-        }
+        missing = [key for key in wanted if key not in values]
         if missing:
             self._note("fill")
-            loaded = load_many(list(missing))
-            self._store_many(missing, loaded)
-            found.update(loaded)
+            loaded = load_many(missing)
+            mine = {key: found[key].generation for key in missing if found[key].verdict == b"fill"}
+            self._store_many(mine, loaded)
+            values.update(loaded)
         else:
             self._note("hit")
-        return {key: value for key, value in found.items() if value != _ABSENT}
+        return {key: value for key, value in values.items() if value != _ABSENT}
+
+    def _look_at_many(self, keys: Collection[str | int]) -> dict[str | int, _Found]:
+        pipe = cache_client().pipeline(transaction=False)
+        for key in keys:
+            pipe.hmget(self._key(key), [self._field, self._fresh_field])
+        found = {
+            key: _Found(value, b"use")
+            for key, (value, fresh_until) in zip(keys, _answer_of(pipe.execute), strict=True)
+            if value is not None and _is_fresh(fresh_until)
+        }
+        others = [key for key in keys if key not in found]
+        if others:
+            pipe = cache_client().pipeline(transaction=False)
+            for key in others:
+                args: list[str | int] = [self._field, secrets.token_hex(8), LEASE_MS]
+                _script(_READ)(keys=[self._key(key)], args=args, client=pipe)
+            for key, answer in zip(others, _answer_of(pipe.execute), strict=True):
+                found[key] = _Found(*answer)
+        return found
 
     def peek(self, keys: Collection[str | int]) -> dict[str | int, bytes | None]:
         """Return what is kept of these, in one trip: None for what is known not to exist.
@@ -219,39 +304,43 @@ class AsideCache:
         except RedisError as error:
             log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
 
-    def _seconds(self, value: bytes | None) -> int:
+    def _fill_args(self, generation: bytes, value: bytes | None) -> list[Any]:
         if value is None:
-            return ABSENT_SECONDS
-        return int(self._ttl_seconds * random.uniform(0.9, 1.1))  # noqa: S311 — jitter, no secret
+            kept_ms = ABSENT_SECONDS * 1000
+            return [self._field, generation, _ABSENT, kept_ms, kept_ms]
+        jitter = random.uniform(0.9, 1.1)  # noqa: S311 — no secret
+        fresh_ms = int(self._ttl_seconds * 1000 * jitter)
+        return [self._field, generation, value, fresh_ms, 2 * fresh_ms]
 
     def _store(self, name: str, *, generation: bytes, value: bytes | None) -> None:
-        stored = _ABSENT if value is None else value
+        args = self._fill_args(generation, value)
         try:
-            _script(_FILL)(
-                keys=[name],
-                args=[self._field, generation, stored, self._seconds(value)],
-                client=cache_client(),
-            )
+            _script(_FILL)(keys=[name], args=args, client=cache_client())
         except RedisError as error:
-            log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
+            self._away(error)
 
     def _store_many(
         self, missing: Mapping[str | int, bytes], loaded: Mapping[str | int, bytes]
     ) -> None:
+        if not missing:
+            return
         try:
             pipe = cache_client().pipeline(transaction=False)
             for key, generation in missing.items():
-                value = loaded.get(key)
-                stored = _ABSENT if value is None else value
-                seconds = self._seconds(value)
-                _script(_FILL)(
-                    keys=[self._key(key)],
-                    args=[self._field, generation, stored, seconds],
-                    client=pipe,
-                )
+                args = self._fill_args(generation, loaded.get(key))
+                _script(_FILL)(keys=[self._key(key)], args=args, client=pipe)
             pipe.execute()
         except RedisError as error:
-            log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
+            self._away(error)
+
+    def _away(self, error: RedisError) -> None:
+        self._note("error")
+        log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
 
     def _note(self, outcome: str) -> None:
         metrics.cache_reads.labels(self._name, outcome).inc()
+
+
+def _is_fresh(fresh_until_ms: bytes | None) -> bool:
+    # The release before this one says nothing of it, and what it keeps goes when its time is over.
+    return fresh_until_ms is None or int(fresh_until_ms) > time.time() * 1000

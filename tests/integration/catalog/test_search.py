@@ -1,6 +1,8 @@
 import pytest
 from rest_framework.test import APIClient
 
+from catalog.models import SearchSynonym
+from catalog.selectors import forget_pages
 from tests.make import catalog as make
 
 pytestmark = pytest.mark.django_db
@@ -125,3 +127,68 @@ def test_words_of_hidden_products_lead_nowhere(api: APIClient) -> None:
     make.product(title="Zeppelin", status="DRAFT")
 
     assert found(api, "zepelin") == []
+
+
+def test_whoever_asks_for_a_synonym_finds_what_is_meant(api: APIClient) -> None:
+    assert found(api, "sweetpea coat") == []
+    SearchSynonym.objects.create(words="coat", means="jacket")
+    SearchSynonym.objects.create(words="brew pot", means="teapot", is_one_way=True)
+    forget_pages()  # as after ten seconds
+
+    assert found(api, "coat") == ["jacket", "shirt"]
+    assert found(api, "blue COATS") == found(api, "blue jacket")
+    assert found(api, "brew pot") == ["teapot"]
+    assert found(api, "stonware brew pot")[0] == "teapot"
+
+
+def test_a_synonym_may_go_one_way_only(api: APIClient) -> None:
+    make.product(slug="urn", title="Urn")
+    SearchSynonym.objects.create(words="urn", means="teapot", is_one_way=True)
+
+    assert set(found(api, "urn")) == {"urn", "teapot"}
+    assert found(api, "teapot") == ["teapot"]
+
+
+@pytest.mark.parametrize("words", ["& | !", "'", "(", "the", "\\"])
+def test_odd_synonyms_break_nothing(api: APIClient, words: str) -> None:
+    SearchSynonym.objects.create(words=words, means="teapot")
+
+    assert found(api, "jacket") == ["jacket", "shirt"]
+    found(api, words)
+
+
+def test_of_equal_texts_what_sells_and_is_there_comes_first(api: APIClient) -> None:
+    for slug, in_stock, popularity in [("out", 0, 90), ("slow", 5, 0), ("quick", 5, 90)]:
+        make.product(slug=slug, title="Brass Kettle", in_stock=in_stock, popularity=popularity)
+    make.product(
+        slug="aside", title="Trivet", description_html="For a kettle.", popularity=9999, in_stock=5
+    )
+
+    assert found(api, "kettle") == ["quick", "slow", "out", "aside"]
+
+
+def test_ranked_pages_follow_one_another(api: APIClient) -> None:
+    for number in range(7):
+        make.product(title="Brass Kettle", popularity=number)
+
+    seen = []
+    url = "/api/v1/products?q=kettle&page_size=3"
+    while url:
+        answer = api.get(url).json()
+        seen += [row["id"] for row in answer["results"]]
+        url = answer["next"]
+
+    assert len(seen) == len(set(seen)) == 7
+
+
+def test_accents_and_hyphens_may_be_left_out(api: APIClient) -> None:
+    make.product(slug="cafetiere", title="Cafetière")
+    make.product(slug="tee", title="T-Shirt")
+
+    assert found(api, "cafetiere") == found(api, "cafetière") == ["cafetiere"]
+    assert found(api, "tshirt") == ["tee"]
+
+
+def test_two_words_may_be_one(api: APIClient) -> None:
+    assert found(api, "tea pot") == ["teapot"]
+    assert found(api, "blue tea pot")[0] == "teapot"

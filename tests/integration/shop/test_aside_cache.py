@@ -156,4 +156,4 @@ def test_a_kept_value_is_read_without_a_script(sent: list[bytes]) -> None:
     CACHE.get(1, Source(b"cup"))
 
     assert len(sent) == 1
-    assert b"HGET" in sent[0]
+    assert b"HMGET" in sent[0]
