@@ -296,13 +296,12 @@ else:
         "socket_connect_timeout": 2,
         "global_keyprefix": env.str("SHOP_BROKER_PREFIX", default="shop:"),
     }
-# The first pattern that fits counts: slices of jobs, mails and looks at the books before the rest
-# of their app.
+# The first pattern that fits counts. Mails have a queue of their own: an import drops thousands of
+# cached copies, and nobody's confirmation should stand behind them.
 CELERY_TASK_ROUTES = {
     "orders.run_*": {"queue": "bulk"},
     "inventory.run_*": {"queue": "bulk"},
-    "orders.send_*": {"queue": "default"},
-    "inventory.send_*": {"queue": "default"},
+    "*.send_*": {"queue": "mail"},
     # Seconds at a time: nothing that a shopper waits for should stand behind one.
     "*.reconcile*": {"queue": "default"},
     "orders.count_sales": {"queue": "bulk"},

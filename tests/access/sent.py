@@ -37,6 +37,10 @@ def new_password(world: World, who: str) -> dict[str, Any]:
     return {"current_password": PASSWORD, "new_password": "a-new-harbour-43"}
 
 
+def first_letters(world: World, who: str) -> dict[str, Any]:
+    return {"q": "mu"}
+
+
 def password(world: World, who: str) -> dict[str, Any]:
     return {"password": PASSWORD}
 

@@ -36,6 +36,7 @@ TABLE: dict[str, Entry] = {
     "GET categories": public(),
     "GET categories/<ref:slug>": public(of=World.category),
     "GET products": public(),
+    "GET products/suggest": public(query=sent.first_letters),
     "GET products/<ref:ref>": public(of=World.product),
     "GET products/<ref:ref>/related": public(of=World.product),
     "POST categories": staff("catalog.add_category", body=sent.category, ok=201),

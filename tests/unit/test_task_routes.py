@@ -5,7 +5,9 @@ from celery import current_app
 @pytest.mark.parametrize(
     ("task", "queue"),
     [
-        ("orders.send_confirmation", "default"),
+        ("orders.send_confirmation", "mail"),
+        ("accounts.send_verification", "mail"),
+        ("inventory.send_low_stock", "mail"),
         ("orders.sweep_payments", "critical"),
         ("orders.reconcile_payments", "default"),
         ("inventory.reconcile", "default"),
@@ -13,7 +15,7 @@ from celery import current_app
         ("catalog.refresh_due", "default"),
     ],
 )
-def test_a_mail_does_not_stand_before_money(task: str, queue: str) -> None:
+def test_a_mail_stands_neither_before_money_nor_behind_copies(task: str, queue: str) -> None:
     routed = current_app.amqp.router.route({}, task)
 
     assert routed["queue"].name == queue
