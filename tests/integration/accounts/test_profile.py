@@ -98,10 +98,3 @@ def test_other_methods_are_refused(api: APIClient, method: str) -> None:
     make.signed_in(api, make.customer())
 
     assert getattr(api, method)(ME).status_code == 405
-
-
-def test_privacy_requests_are_not_routed_yet(api: APIClient) -> None:
-    make.signed_in(api, make.customer())
-
-    assert api.post("/api/v1/me/export").status_code == 404
-    assert api.post("/api/v1/me/erase", {"password": make.PASSWORD}).status_code == 404

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from inventory.selectors import drifted_stock
 from inventory.services.imports import jobs as import_jobs
 from inventory.services.imports.staged import StagedRows
 from orders.models import Order
-from shop.jobs.kinds import EXPORTS, IMPORTS
+from shop.jobs.kinds import EXPORTS, IMPORTS, KINDS
 from shop.jobs.models import Job, JobRow
 from shop.jobs.services import advance, cancel_job
 from tests.make import accounts
@@ -352,7 +353,8 @@ def test_an_export_is_fetched_by_its_owner_alone_and_soon(
     stranger = accounts.signed_in(APIClient(), accounts.staff("catalog.view_product"))
     assert stranger.get(result["url"]).status_code == 404
     assert APIClient().get(result["url"]).status_code == 401
-    monkeypatch.setattr("shop.jobs.links.GOOD_FOR_SECONDS", -1)
+    kind = EXPORTS["native_csv"]
+    monkeypatch.setitem(KINDS, kind.name, replace(kind, link_seconds=-1))
     assert api.get(result["url"]).json()["code"] == "result_link_expired"
 
 
