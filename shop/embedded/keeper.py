@@ -8,8 +8,8 @@ from shop.embedded.errors import CannotRun
 from shop.embedded.postgres import READY_SECONDS, Postgres
 from shop.embedded.valkey import Valkey
 
-ATTEMPTS = 5  # of a server that does not stay up; then there is no going on
-HEALTHY_SECONDS = 30.0  # who ran for this long begins to count anew
+ATTEMPTS = 5  # of a server that does not even come up; then there is no going on
+HEALTHY_SECONDS = 30.0  # who ran for this long is started again at once
 LONGEST_PAUSE_SECONDS = 8.0
 
 
@@ -17,7 +17,8 @@ LONGEST_PAUSE_SECONDS = 8.0
 class _Case:
     """How one server has been."""
 
-    failures: int = 0
+    failures: int = 0  # since it was ready last
+    falls: int = 0  # since it ran for long
     up_since: float = 0.0
     down_since: float | None = None
     due_at: float | None = None  # when to start it again
@@ -38,7 +39,8 @@ class Keeper:
     def look_after(self, now: float) -> list[str]:
         """Do what is due at `now` (seconds of any clock), and return what there is to say of it.
 
-        Raises CannotRun for a server that does not come up, or does not stay.
+        Raises CannotRun for a server that does not come up. One that comes up each time and is
+        ended each time is started again for ever, after growing pauses.
         """
         said = []
         for place, server in enumerate(self.servers):
@@ -62,7 +64,7 @@ class Keeper:
             return []
         if server.is_ready():
             seconds = now - case.down_since
-            case.down_since, case.up_since = None, now
+            case.down_since, case.up_since, case.failures = None, now, 0
             return [f"{name} is back after {seconds:.1f} s"]
         if now - case.started_at > READY_SECONDS:
             raise CannotRun(f"{name} was not ready after {READY_SECONDS} s; see SHOP_HOME/logs.")
@@ -74,14 +76,15 @@ class Keeper:
         if case.down_since is None:
             case.down_since = now
             if now - case.up_since >= HEALTHY_SECONDS:
-                case.failures = 0
+                case.falls = 0
         if case.failures >= ATTEMPTS:
             raise CannotRun(
                 f"{name} ended and does not come back: {server.complaint().rstrip('.')}. "
                 "(Its log is under SHOP_HOME/logs.)"
             )
         case.failures += 1
-        pause = min(2.0 ** (case.failures - 1) - 1, LONGEST_PAUSE_SECONDS)
+        case.falls += 1
+        pause = min(2.0 ** (case.falls - 1) - 1, LONGEST_PAUSE_SECONDS)
         case.due_at = now + pause
         return f"{name} ended ({_ending(code)}); starting it again in {pause:.0f} s"
 

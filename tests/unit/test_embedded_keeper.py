@@ -84,6 +84,24 @@ def test_whoever_stayed_up_begins_anew() -> None:
     assert server.start_again.call_count == ATTEMPTS + 3
 
 
+def test_one_that_comes_up_each_time_is_started_for_ever_after_growing_pauses() -> None:
+    server = make_server()
+    keeper = Keeper([server])
+    keeper.look_after(0)
+
+    now, pauses = 100.0, []
+    for _ in range(2 * ATTEMPTS):
+        ends(server)
+        pauses.append(keeper.look_after(now)[0].split()[-2])
+        keeper.look_after(now := now + 10)
+        ends(server, None)
+        keeper.look_after(now := now + 1)
+        now += 3
+
+    assert pauses == ["0", "1", "3", "7", "8", "8", "8", "8", "8", "8"]
+    assert server.start_again.call_count == 2 * ATTEMPTS
+
+
 def test_one_that_never_gets_ready_is_not_waited_for_for_ever() -> None:
     server = make_server()
     keeper = Keeper([server])
