@@ -22,10 +22,10 @@ from catalog.selectors.editing import (
     product_tags,
     variant_ids_of,
 )
+from catalog.selectors.facets import facet_counts
 from catalog.selectors.listing import (
     SORTS,
     Wanted,
-    facet_counts,
     listed_products,
     related_products,
     row_document,

@@ -1,6 +1,7 @@
 """The catalogue over HTTP, for everyone."""
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -121,10 +122,11 @@ class ProductListView(CatalogueView):
         query = ProductListQuery.parse_query(request)
         wanted = wanted_of(query)
         listed = listed_products(wanted=wanted, sort=query.get("sort"), now=timezone.now())
-        page = paginate(listed.rows, request=request, order=listed.order)
-        more = {}
+        page = paginate(listed.rows, request=request, order=listed.order, whole=listed.whole)
+        more: dict[str, Any] = {}
         if query.get("facets"):
-            more["facets"] = facet_counts(listed=listed, wanted=wanted)
+            facets = facet_counts(listed=listed, wanted=wanted)
+            more = {"facets": facets.values, "facets_are_estimates": facets.are_estimates}
         rows = [row_document(row) for row in page.rows]
         return public_answer(request, dumps(page.answer(rows, **more)))
 
