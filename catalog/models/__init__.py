@@ -1,6 +1,6 @@
 """Tables of the catalogue: what is offered, described how, and at which price."""
 
-from catalog.models.categories import Category, CategoryManager
+from catalog.models.categories import Category, CategoryManager, FormerCategorySlug
 from catalog.models.collections import Collection, CollectionEntry
 from catalog.models.listing import (
     SLICES,
@@ -33,6 +33,7 @@ __all__ = [
     "CategoryManager",
     "Collection",
     "CollectionEntry",
+    "FormerCategorySlug",
     "FormerSlug",
     "Price",
     "PriceHistory",
