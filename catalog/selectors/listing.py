@@ -23,8 +23,7 @@ from catalog.selectors.collections import in_collection
 from catalog.selectors.search import matching
 from shop.money import Money
 
-RANKED = 5000  # matches of a search that are put in order by relevance
-SORTED = 10_000  # the same by anything else
+RANKED = 5000  # matches of a search that are put in order
 RELATED = 12
 IN_CATEGORY = 2  # the place of that walk among those for related products
 ROW_FIELDS = (
@@ -92,10 +91,9 @@ def listed_products(*, wanted: Wanted, sort: str | None, now: datetime) -> Liste
     """Return the products that fit, ready to be paged.
 
     Without `sort`: by relevance where there are words, else by sales. `matching` says what fits
-    words; of a search only the first `RANKED` matches that an index gives are put in order, or
-    `SORTED` where the order is not by relevance, so that a word that everything has takes no longer
-    than others. Prices are compared with the lowest of the product, which is also what `price`
-    sorts by.
+    words; of a search only the first `RANKED` matches that an index gives are put in order,
+    whatever the order, so that a word that everything has takes no longer than others. Prices are
+    compared with the lowest of the product, which is also what `price` sorts by.
     """
     conditions, relevance = _conditions(wanted, now=now)
     if sort is None or (sort == "relevance" and relevance is None):
@@ -104,8 +102,7 @@ def listed_products(*, wanted: Wanted, sort: str | None, now: datetime) -> Liste
     found = ProductListing.objects.filter(*conditions.values())
     columns = dict.fromkeys([*ROW_FIELDS, *(name.lstrip("-") for name in order)])
     if relevance is not None:
-        first = found.values("pk")[: RANKED if sort == "relevance" else SORTED]
-        found = ProductListing.objects.filter(pk__in=first)
+        found = ProductListing.objects.filter(pk__in=found.values("pk")[:RANKED])
     if sort == "relevance":
         found = found.annotate(relevance=relevance)
     whole = ProductListing.objects.values(*columns) if relevance is None else None

@@ -94,7 +94,10 @@ def _run(size: int, rounds: int) -> Run:
         cursor.execute("VACUUM ANALYZE")
     seeding_seconds = time.perf_counter() - began
     OUT.print(f"{size} products in {seeding_seconds:.0f} s")
-    took = {name: _timed(query, rounds) for name, query in _requests().items()}
+    requests = _requests()
+    for query in requests.values():
+        _timed(query, 2)  # what a process does once is not the first request's
+    took = {name: _timed(query, rounds) for name, query in requests.items()}
     return Run(size, seeding_seconds, os.getloadavg()[1], took)
 
 
