@@ -19,7 +19,7 @@ OPTION_ROWS = 400  # over all options
 # evenly, stand for the others: fewer where several sets have to be looked at, so that all together
 # take no longer. Twice as many are the most that is looked at, whatever the planner expected.
 EXACT = 10_000
-SAMPLED = 3000
+SAMPLED = 5000
 # What buckets of the price facet begin at, in whole units of the currency.
 PRICE_STEPS = (0, 10, 25, 50, 100, 250, 500, 1000)
 

@@ -115,7 +115,7 @@ def _requests() -> dict[str, str]:
         "list, half way down": _page(cursor=_cursor(list(deep))),
         "a category by price": _page(category=category, sort="price"),
         "price range, in stock, newest": _page(
-            min_price="20", max_price="40", in_stock="true", sort="newest"
+            min_price="120", max_price="140", in_stock="true", sort="newest"
         ),
         "a vendor, sold out, by title": _page(vendor=vendor, in_stock="false", sort="title"),
         "a vendor in a category, dearest": _page(vendor=vendor, category=category, sort="-price"),
@@ -124,7 +124,7 @@ def _requests() -> dict[str, str]:
         "facets of a category": _page(category=category, facets="true"),
         "facets of a vendor": _page(vendor=vendor, facets="true"),
         "facets of four filters": _page(
-            category=category, vendor=vendor, min_price="20", max_price="90", facets="true"
+            category=category, vendor=vendor, min_price="110", max_price="160", facets="true"
         ),
         "facets of a category, an option, in stock": _page(
             category=category, in_stock="true", facets="true", **{"option.Size": "M"}
