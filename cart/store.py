@@ -32,7 +32,7 @@ from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from cart.errors import CartUnavailable
-from shop.redis import carts
+from shop.redis import ask_script, carts
 
 TTL_SECONDS: Final = 7 * 24 * 3600  # from the last touch, a read included
 MAX_LINES: Final = 100
@@ -572,8 +572,12 @@ def _script(source: str) -> Script:
 def _run(source: str, cart_id: str, *arguments: str | int) -> list:  # type: ignore[type-arg]
     """Run a script on a cart: one trip. The answer is as nested as the script makes it."""
     try:
-        answer = _script(source)(
-            keys=[cart_key(cart_id), activity_key(cart_id)], args=list(arguments), client=carts()
+        answer = ask_script(
+            carts(),
+            _script(source),
+            cart_key(cart_id),
+            *arguments,
+            others=[activity_key(cart_id)],
         )
     except RedisError as error:
         # Refused, timed out, out of memory, read only: whatever it is, nothing is known of the

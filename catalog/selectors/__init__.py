@@ -4,6 +4,8 @@ from catalog.selectors.cards import VariantCard, variant_cards, variants_for_sal
 from catalog.selectors.categories import category_document, category_tree, category_tree_rendered
 from catalog.selectors.collections import (
     collection_by_slug,
+    collection_rendered,
+    collections_rendered,
     edited_collection_document,
     shown_collections,
 )
@@ -38,7 +40,8 @@ from catalog.selectors.products import (
     product_rendered,
     slug_of_moved,
 )
-from catalog.selectors.reviews import moderated_reviews, rating_document, shown_reviews
+from catalog.selectors.ratings import rating_document
+from catalog.selectors.reviews import moderated_reviews, reviews_rendered, shown_reviews
 from catalog.selectors.suggestions import suggestions_rendered
 from catalog.store import forget_pages, product_at_hand
 
@@ -54,6 +57,8 @@ __all__ = [
     "category_tree",
     "category_tree_rendered",
     "collection_by_slug",
+    "collection_rendered",
+    "collections_rendered",
     "drifted_listings",
     "edited_category",
     "edited_category_document",
@@ -77,6 +82,7 @@ __all__ = [
     "product_tags",
     "rating_document",
     "related_products",
+    "reviews_rendered",
     "row_document",
     "shown_collections",
     "shown_reviews",
