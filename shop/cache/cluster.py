@@ -53,3 +53,7 @@ class ClusterClient(DefaultClient):
             for key, value in zip(name_of.values(), values, strict=True)
             if value is not None
         )
+
+    def keys(self, search: str, version: int | None = None, client: Any = None) -> list[str]:
+        # `KEYS` would ask one node; to look through them bit by bit asks all, and holds none up.
+        return list(self.iter_keys(search, version=version, client=client))

@@ -11,7 +11,6 @@ import requests
 from tests.e2e.client import Shopper
 from tests.e2e.conftest import ShopRun
 from tests.e2e.watch import (
-    GIVEN_UP_SECONDS,
     WORKERS,
     Mug,
     Watch,
@@ -24,6 +23,7 @@ from tests.e2e.watch import (
 from tests.make.jobs import table
 
 SEEN_SECONDS = 1.0
+WORKER_SECONDS = 120.0  # that of a shop that has just begun may still be starting
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +103,7 @@ def test_what_the_admin_archived_and_published_again(
         assert_seen_in_time(watch.until_seen(mug.slug, status, expected), since=changed_at)
 
 
+@pytest.mark.timeout(240)
 def test_what_an_import_brought(shop_run: ShopRun, watch: Watch, clerk: Shopper, mug: Mug) -> None:
     watch.warm(mug.slug, title, "Mug")
     row = {"Handle": mug.slug, "Title": "Imported", "Variant SKU": mug.sku, "Variant Price": "16"}
@@ -143,7 +144,7 @@ def test_a_price_that_begins_by_the_clock(watch: Watch, clerk: Shopper, mug: Mug
 
 def _committed_at(database: psycopg.Connection, product_id: int, title: str) -> float | None:
     """Wait for a change by a worker in the background, and return when it was committed."""
-    end = time.monotonic() + GIVEN_UP_SECONDS
+    end = time.monotonic() + WORKER_SECONDS
     while time.monotonic() < end:
         asked_at = time.time()
         row = database.execute(
