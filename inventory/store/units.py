@@ -10,6 +10,7 @@ import structlog
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
+from inventory.store.shortages import forget_shortages
 from shop.redis import cache_client
 
 # Each copy lives from 4 to 6 seconds, so that copies made together do not end together.
@@ -54,6 +55,7 @@ def forget_units(variant_ids: Collection[int]) -> None:
     """Forget these, in one trip. What cannot be forgotten lasts a few seconds longer."""
     if not variant_ids:
         return
+    forget_shortages(variant_ids)
     pipeline = cache_client().pipeline(transaction=False)
     for variant_id in variant_ids:
         pipeline.unlink(_key(variant_id))
