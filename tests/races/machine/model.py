@@ -9,7 +9,7 @@ from tests.races.machine.shelves import Lines, Shelves
 HOLD = timedelta(minutes=15)
 ACTION_HOLD = timedelta(minutes=20)
 LONGEST_HOLD = timedelta(minutes=60)
-KEY_LOCK = timedelta(seconds=60)
+KEY_LOCK = timedelta(seconds=30)
 IN_FLIGHT = timedelta(seconds=20)
 OPEN = frozenset({"NEW", "REQUESTED", "REQUIRES_ACTION"})
 
