@@ -86,12 +86,15 @@ def may_know_shortages(*, now: datetime) -> bool:
 def refuse_known_shortage(*, lines: Iterable[StockLine], now: datetime) -> None:
     """Raise the OutOfStock that `refuse_short_lines` would, if that is known from a moment ago.
 
-    Asks nobody. It is at most a quarter of a second old, and what came back in this process ends
-    it at once. What is not known of every line, or is in a flash sale, is passed over.
+    It is at most a quarter of a second old, and a change of the stock in any process ends it: to
+    ask for that is the one trip that this takes. Where that cannot be told, where not every line is
+    known, or one is in a flash sale, nobody is refused here.
     """
     wanted = _summed(lines)
     found = store.remembered_shortage(wanted, now=now)
     if not found or any(sale_board().running(variant_id, now=now) for variant_id in wanted):
+        return
+    if store.have_moved({variant_id: one.at for variant_id, one in found.items()}):
         return
     _refuse_what_is_short(
         (variant_id, found[variant_id].sku, units, found[variant_id].available)

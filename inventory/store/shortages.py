@@ -1,8 +1,8 @@
 """What this process found to be short, for a moment: a refusal that can be given again.
 
 Not in Redis: to ask there whether anything is known would cost every checkout a trip, and what it
-would spare is a look at the database by each process, four times a second. So nobody has to tell
-the other processes that units came back, and none is wrong for longer than `SECONDS`.
+would spare is a look at the database by each process, four times a second. Whoever is about to be
+refused asks there whether the units have moved since (`have_moved`).
 """
 
 import time

@@ -24,7 +24,6 @@ from orders.services import expire_order, sweep_payments
 
 REST_SECONDS = 120.0
 WAVES = 8  # how often buyers who were refused are told that there is something again
-WAVE_SECONDS = 0.3  # between two of them: for a moment, a process goes on to say that all is sold
 
 _Step = Callable[[int], None]
 
@@ -166,7 +165,6 @@ def _sell_what_came_back(
         waiting = [b for b in people if b.intent is Intent.BUY and b.is_refused]
         if left <= 0 or not waiting:
             return None
-        time.sleep(WAVE_SECONDS)
         _at_once(waiting[: max(4 * left, terms.concurrency)], shop, terms.concurrency)
     return None
 

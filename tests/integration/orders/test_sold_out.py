@@ -1,4 +1,4 @@
-"""What is known to be sold out is refused without SQL, for a moment, and nobody is wronged by it."""
+"""What is known to be sold out is refused without SQL, for a moment; nobody is wronged by it."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 from django.utils import timezone
+from redis.exceptions import RedisError
 from rest_framework.test import APIClient
 
 from cart.services import CartSnapshot, add_item, cart_snapshot
@@ -104,6 +105,43 @@ def test_units_that_come_back_here_end_it_with_their_commit(
         make.adjust(variant, 1)
 
     assert make.check_out(api, key=key).status_code == 201
+
+
+def test_units_that_come_back_in_another_process_end_it_too(
+    django_capture_on_commit_callbacks: Callable[..., Any],
+) -> None:
+    """A process that refused somebody must not go on when the answer of another says: there is one.
+
+    Control: without `have_moved` the last answer is 409.
+    """
+    variant = make.variant()
+    api, late = guest((variant, 1)), guest((variant, 1))
+    sold_out(variant)
+    with mock.patch("inventory.store.units._CLOCKS_DIFFER_MS", 0):
+        assert make.check_out(api).status_code == 409
+        assert make.check_out(late).status_code == 409
+        # What the other process forgets, this one does not.
+        with (
+            mock.patch("inventory.store.units.forget_shortages"),
+            django_capture_on_commit_callbacks(execute=True),
+        ):
+            make.adjust(variant, 1)
+
+        assert make.check_out(late).status_code == 201
+
+
+def test_while_redis_cannot_tell_the_database_is_asked() -> None:
+    variant = make.variant()
+    lines, now = [StockLine(variant.pk, 1)], timezone.now()
+    sold_out(variant)
+    with pytest.raises(OutOfStock):
+        refuse_short_lines(lines=lines, now=now)
+    with pytest.raises(OutOfStock):
+        refuse_known_shortage(lines=lines, now=now)
+
+    with mock.patch("inventory.store.units.cache_client") as away:
+        away.return_value.pipeline.return_value.execute.side_effect = RedisError
+        refuse_known_shortage(lines=lines, now=now)
 
 
 def test_it_is_over_after_a_moment_and_never_believed_of_another_time() -> None:
