@@ -22,6 +22,7 @@ PAGE_SECONDS = 0.5
 _products = AsideCache(name="product", version="2")
 _cards = AsideCache(name="variant", version="1")
 _moves = AsideCache(name="moved", version="1")
+_category_moves = AsideCache(name="moved_category", version="1")
 # Short-lived: counts in it move with every product that comes or goes.
 _tree = AsideCache(name="categories", version="1", ttl_seconds=60)
 _TREE = "tree"
@@ -186,6 +187,16 @@ def kept_products(refs: Iterable[str], *, currency: str, now: datetime) -> dict[
 def cached_move(ref: str, load: Callable[[], bytes | None]) -> bytes | None:
     """Return the slug that who asks for `ref` is sent on to; that there is none is kept as well."""
     return _moves.get(ref, load)
+
+
+def cached_category_move(slug: str, load: Callable[[], bytes | None]) -> bytes | None:
+    """Return the same for a category."""
+    return _category_moves.get(slug, load)
+
+
+def forget_category_moves(slugs: Iterable[str]) -> None:
+    """Drop where who asks for categories of these slugs is sent on to."""
+    _category_moves.invalidate(list(slugs))
 
 
 def forget_moves(refs: Iterable[str]) -> None:

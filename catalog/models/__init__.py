@@ -1,8 +1,14 @@
 """Tables of the catalogue: what is offered, described how, and at which price."""
 
-from catalog.models.categories import Category, CategoryManager
+from catalog.models.categories import Category, CategoryManager, FormerCategorySlug
 from catalog.models.collections import Collection, CollectionEntry
-from catalog.models.listing import ProductListing, SearchSynonym, SearchWord
+from catalog.models.listing import (
+    SLICES,
+    ProductListing,
+    SearchSynonym,
+    SearchWord,
+    in_first_slices,
+)
 from catalog.models.pictures import ProductImage, image_address
 from catalog.models.prices import Price, PriceHistory, TimeRange
 from catalog.models.products import (
@@ -19,6 +25,7 @@ from catalog.models.reviews import Review
 from catalog.models.types import AttributeDefinition, ProductType
 
 __all__ = [
+    "SLICES",
     "AttributeDefinition",
     "AvailabilityState",
     "BoughtTogether",
@@ -26,6 +33,7 @@ __all__ = [
     "CategoryManager",
     "Collection",
     "CollectionEntry",
+    "FormerCategorySlug",
     "FormerSlug",
     "Price",
     "PriceHistory",
@@ -44,4 +52,5 @@ __all__ = [
     "TimeRange",
     "Variant",
     "image_address",
+    "in_first_slices",
 ]
