@@ -49,6 +49,19 @@ TABLES = (
         subject="user",
         section="sessions",
     ),
+    Table(
+        "otp_totp.TOTPDevice",
+        plain="name",
+        personal={"key": Personal(DataClass.SECRET, Erasure.DELETE, _ACCOUNT)},
+        subject="user",
+        section="second_factors",
+    ),
+    Table("otp_static.StaticDevice", plain="name", subject="user", section="recovery_codes"),
+    Table(
+        "otp_static.StaticToken",
+        personal={"token": Personal(DataClass.SECRET, Erasure.DELETE, _ACCOUNT)},
+        subject="device__user",
+    ),
     Table("accounts.User_groups", not_about="Which powers staff have."),
     Table("accounts.User_user_permissions", not_about="Which powers staff have."),
 )

@@ -39,6 +39,14 @@ def send_password_changed(*, message_id: str, payload: dict[str, Any]) -> None:
     services.send_password_changed(message_id=message_id, user_id=payload["user_id"])
 
 
+@shared_task(name="accounts.send_second_factor_changed", base=ListenerTask)
+def send_second_factor_changed(*, message_id: str, payload: dict[str, Any]) -> None:
+    """At least once."""
+    services.send_second_factor_changed(
+        message_id=message_id, user_id=payload["user_id"], change=payload["change"]
+    )
+
+
 @shared_task(name="accounts.send_session_ended", base=ListenerTask)
 def send_session_ended(*, message_id: str, payload: dict[str, Any]) -> None:
     """At least once."""

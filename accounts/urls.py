@@ -8,6 +8,7 @@ urlpatterns = [
     path("auth/register", views.RegisterView.as_view()),
     path("auth/verify-email", views.VerifyEmailView.as_view()),
     path("auth/token", views.TokenView.as_view()),
+    path("auth/token/second-factor", views.SecondFactorTokenView.as_view()),
     path("auth/token/refresh", views.TokenRefreshView.as_view()),
     path("auth/logout", views.LogoutView.as_view()),
     path("auth/logout-all", views.LogoutAllView.as_view()),
@@ -15,6 +16,10 @@ urlpatterns = [
     path("auth/password/reset/confirm", views.PasswordResetConfirmView.as_view()),
     path("auth/password/change", views.PasswordChangeView.as_view()),
     path("me", views.ProfileView.as_view()),
+    path("me/second-factors", views.SecondFactorsView.as_view()),
+    path("me/second-factors/totp", views.TotpView.as_view()),
+    path("me/second-factors/totp/confirm", views.TotpConfirmView.as_view()),
+    path("me/second-factors/recovery-codes", views.RecoveryCodesView.as_view()),
     path("me/addresses", views.AddressViewSet.as_view({"get": "list", "post": "create"})),
     path(
         "me/addresses/<int:address_id>",

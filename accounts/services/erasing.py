@@ -11,6 +11,7 @@ from django.db import models, transaction
 
 from accounts.models import UNREACHABLE_DOMAIN, Address, RefreshToken, User
 from accounts.selectors import forget_sessions
+from accounts.services.second_factors import forget_second_factors
 
 ERASED = "erased"
 
@@ -29,6 +30,7 @@ def erase_account(*, user: User, now: datetime) -> None:
     _rename_in_log(Address, person.addresses.values_list("pk", flat=True))
     person.addresses.all().delete()
     RefreshToken.objects.filter(user=person).delete()
+    forget_second_factors(person)
     person.groups.clear()
     person.user_permissions.clear()
     if person.erased_at is None:

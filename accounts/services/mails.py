@@ -50,6 +50,14 @@ def send_password_changed(*, message_id: str, user_id: int) -> None:
 
 
 @transaction.atomic
+def send_second_factor_changed(*, message_id: str, user_id: int, change: str) -> None:
+    """Tell somebody what became of their second factor. At least once a message."""
+    user = _addressee("accounts.send_second_factor_changed", message_id, user_id)
+    if user is not None:
+        _send(user, "second_factor_changed", {"change": change})
+
+
+@transaction.atomic
 def send_session_ended(*, message_id: str, user_id: int) -> None:
     """Tell somebody that a copied token ended their session. At least once a message."""
     user = _addressee("accounts.send_session_ended", message_id, user_id)

@@ -138,6 +138,8 @@ def audit(found_models: Iterator[type[models.Model]], person: type[models.Model]
     """
     wrong, seen = [], set()
     for model in found_models:
+        if model._meta.proxy:  # the rows of another
+            continue
         label = model._meta.label
         seen.add(label)
         table = tables().get(label)

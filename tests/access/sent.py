@@ -45,6 +45,18 @@ def password(world: World, who: str) -> dict[str, Any]:
     return {"password": PASSWORD}
 
 
+def second_step(world: World, who: str) -> dict[str, Any]:
+    return world.second_step()
+
+
+def code_alone(world: World, who: str) -> dict[str, Any]:
+    return {"code": "123456"}
+
+
+def password_and_code(world: World, who: str) -> dict[str, Any]:
+    return {"password": PASSWORD, "factor": "totp", "code": "123456"}
+
+
 def name(world: World, who: str) -> dict[str, Any]:
     return {"full_name": "Ada King"}
 

@@ -16,6 +16,7 @@ TABLE: dict[str, Entry] = {
     "POST auth/register": public(body=sent.fresh_email, ok=202),
     "POST auth/verify-email": public(body=sent.verification, ok=204),
     "POST auth/token": public(body=sent.credentials),
+    "POST auth/token/second-factor": public(body=sent.second_step),
     "POST auth/token/refresh": public(body=sent.refresh),
     "POST auth/logout": public(body=sent.refresh, ok=204),
     "POST auth/logout-all": signed_in(ok=204),
@@ -24,6 +25,12 @@ TABLE: dict[str, Entry] = {
     "POST auth/password/change": signed_in(body=sent.new_password, ok=204),
     "GET me": signed_in(),
     "PATCH me": signed_in(body=sent.name),
+    "GET me/second-factors": signed_in(),
+    "POST me/second-factors/totp": signed_in(body=sent.password, ok=201),
+    # 409: nothing was begun, and there is none.
+    "POST me/second-factors/totp/confirm": signed_in(body=sent.code_alone, ok=409),
+    "DELETE me/second-factors/totp": signed_in(body=sent.password_and_code, ok=409),
+    "POST me/second-factors/recovery-codes": signed_in(body=sent.password_and_code, ok=409),
     "POST me/export": signed_in(body=sent.password, ok=202),
     # 409: who works here is not erased by themselves.
     "POST me/erase": signed_in(body=sent.password, ok={202, 409}),

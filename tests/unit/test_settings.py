@@ -117,6 +117,7 @@ def test_safe_settings_start() -> None:
         ({"CSRF_TRUSTED_ORIGINS": "https://*.example.com"}, "CSRF_TRUSTED_ORIGINS"),
         ({"CSRF_TRUSTED_ORIGINS": "http://shop.example.com"}, "CSRF_TRUSTED_ORIGINS"),
         ({"SECURE_HSTS_SECONDS": "0"}, "SECURE_HSTS_SECONDS"),
+        ({"SHOP_STAFF_TOTP": "0"}, "SHOP_STAFF_TOTP"),
         ({"SHOP_RATE_LIMIT": "off"}, "SHOP_RATE_LIMIT"),
         ({"SHOP_RATE_LIMIT": "a hundred"}, "SHOP_RATE_LIMIT"),
         ({"SHOP_TRUSTED_PROXIES": "everybody"}, "SHOP_TRUSTED_PROXIES"),
