@@ -232,6 +232,31 @@ class RefreshToken(models.Model):
         return f"{self.family} {self.issued_at:%Y-%m-%d %H:%M}"
 
 
+class EmailChange(models.Model):
+    """A wish to be known by another address, until whoever reads that one confirms it.
+
+    Kept for a day, for the mails that tell of it. Only `accounts.services` writes these rows.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    old_email = models.EmailField(max_length=254)
+    new_email = models.EmailField(max_length=254)
+    requested_at = models.DateTimeField(db_index=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(confirmed_at=None), name="email_change_one_open"
+            ),
+        ]
+        indexes = [models.Index(fields=["user"], name="email_change_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.requested_at:%Y-%m-%d %H:%M}"
+
+
 class TotpFactor(TOTPDevice):
     """An app that shows a new code every 30 seconds; good once `confirmed`.
 

@@ -41,6 +41,21 @@ class SignedIn(BasePermission):
         return user_or_none(request) is not None
 
 
+def count_email_change(request: Request) -> None:
+    """Count a wish for another address: each sends mail to somebody who did not ask for it.
+
+    Raises TooMany, with the seconds to wait.
+    """
+    usage = count_attempt(
+        request._request,
+        group="email_change",
+        key=signed_in_user(request).email_hash,
+        rate="5/h",
+    )
+    if usage.is_used_up:
+        raise TooMany("Wait a little.", retry_after=usage.retry_after)
+
+
 class Attempts:
     """Tries at something that one might guess, such as a password; only failures count.
 

@@ -50,6 +50,15 @@ TABLES = (
         section="sessions",
     ),
     Table(
+        "accounts.EmailChange",
+        personal={
+            "old_email": Personal(DataClass.CONTACT, Erasure.DELETE, "a day"),
+            "new_email": Personal(DataClass.CONTACT, Erasure.DELETE, "a day"),
+        },
+        subject="user",
+        section="email_changes",
+    ),
+    Table(
         "otp_totp.TOTPDevice",
         plain="name",
         personal={"key": Personal(DataClass.SECRET, Erasure.DELETE, _ACCOUNT)},

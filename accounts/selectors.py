@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.errors import AddressNotFound
-from accounts.models import Address, RecoveryCodes, RefreshToken, TotpFactor, User
+from accounts.models import Address, EmailChange, RecoveryCodes, RefreshToken, TotpFactor, User
 from shop.cache.memory import ShortMemory
 
 # An access token may outlive the end of its session by this much in processes that did not end it.
@@ -120,6 +120,11 @@ def second_factors_of(user: User) -> SecondFactors:
 def has_second_factor(user: User) -> bool:
     """Tell whether the password alone does not sign `user` in."""
     return TotpFactor.objects.filter(user=user, confirmed=True).exists()
+
+
+def open_email_change(user: User) -> EmailChange | None:
+    """Return the change of address that `user` has asked for and nobody has confirmed."""
+    return EmailChange.objects.filter(user=user, confirmed_at=None).first()
 
 
 def totp_being_set_up(user: User) -> TotpFactor | None:

@@ -124,6 +124,15 @@ class PasswordChangeRequest(RequestSerializer):
     new_password = _NewPasswordField()
 
 
+class EmailChangeRequest(RequestSerializer):
+    new_email = _EmailField()
+    password = _PasswordField()
+
+
+class EmailConfirmRequest(RequestSerializer):
+    token = _TextField(max_length=500, help_text="From the mailed link.")
+
+
 class ProfileRequest(RequestSerializer):
     full_name = _OptionalTextField(max_length=200)
     phone = _OptionalTextField(

@@ -12,13 +12,21 @@ from rest_framework.response import Response
 from accounts import selectors, services
 from accounts.errors import InvalidCredentials
 from accounts.models import Address, User
-from accounts.permissions import Attempts, SignedIn, guessing_password, signed_in_user
+from accounts.permissions import (
+    Attempts,
+    SignedIn,
+    count_email_change,
+    guessing_password,
+    signed_in_user,
+)
 from accounts.selectors import SecondFactors
 from accounts.serializers import (
     AddressPageResponse,
     AddressRequest,
     AddressResponse,
     DetailResponse,
+    EmailChangeRequest,
+    EmailConfirmRequest,
     PasswordChangeRequest,
     PasswordResetConfirmRequest,
     PasswordResetRequest,
@@ -288,6 +296,49 @@ class ProfileView(ApiView):
         changes = cast(ProfileChanges, ProfileRequest.parse_partial(request))
         user = services.change_profile(user=signed_in_user(request), changes=changes)
         return Response(profile_document(user))
+
+
+class EmailView(ApiView):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="me_email_change",
+        tags=["me"],
+        summary="Ask for another e-mail address",
+        description=(
+            "A link goes to the new address, word of it to the present one. The answer is the same"
+            " whether the new address has an account or not."
+        ),
+        request=EmailChangeRequest,
+        responses={202: DetailResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = EmailChangeRequest.parse(request)
+        count_email_change(request)
+        with guessing_password(request):
+            services.request_email_change(
+                user=signed_in_user(request),
+                new_email=body["new_email"],
+                password=body["password"],
+                now=timezone.now(),
+            )
+        detail = "We have sent a mail to the new address. Nothing changes until it is confirmed."
+        return Response({"detail": detail}, status=status.HTTP_202_ACCEPTED)
+
+
+class EmailConfirmView(_PublicView):
+    @extend_schema(
+        operation_id="auth_email_confirm",
+        tags=["auth"],
+        summary="Change the address by the token mailed to the new one",
+        description="Good once, and for an hour. Every session of the user ends.",
+        request=EmailConfirmRequest,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        body = EmailConfirmRequest.parse(request)
+        services.confirm_email_change(token=body["token"], now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class SecondFactorsView(ApiView):

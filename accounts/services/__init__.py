@@ -7,9 +7,16 @@ from accounts.services.addresses import (
     change_address,
     remove_address,
 )
+from accounts.services.emails import (
+    confirm_email_change,
+    prune_email_changes,
+    request_email_change,
+)
 from accounts.services.erasing import erase_account
 from accounts.services.factors import KINDS
 from accounts.services.mails import (
+    send_email_change_link,
+    send_email_changed,
     send_password_changed,
     send_password_reset,
     send_registration_notice,
@@ -67,6 +74,7 @@ __all__ = [
     "change_password",
     "change_profile",
     "confirm_email",
+    "confirm_email_change",
     "confirm_totp",
     "customer_for_history",
     "customers_for_history",
@@ -78,6 +86,7 @@ __all__ = [
     "log_in_with_second_factor",
     "phone_in_e164",
     "prove_password",
+    "prune_email_changes",
     "prune_sessions",
     "public_keys",
     "read_access_token",
@@ -88,9 +97,12 @@ __all__ = [
     "remove_second_factor",
     "renew_recovery_codes",
     "replace_password",
+    "request_email_change",
     "request_password_reset",
     "reset_password",
     "reset_second_factor",
+    "send_email_change_link",
+    "send_email_changed",
     "send_password_changed",
     "send_password_reset",
     "send_registration_notice",

@@ -9,17 +9,20 @@ from django.core import signing
 
 from accounts.errors import LinkNotValid
 from accounts.models import User
+from accounts.selectors import open_email_change
 
 
 class Purpose(StrEnum):
     VERIFY_EMAIL = "verify_email"
     RESET_PASSWORD = "reset_password"  # noqa: S105 - the name of a purpose
+    CHANGE_EMAIL = "change_email"
     SECOND_FACTOR = "second_factor"  # not mailed: what a right password earns
 
 
 LASTS = {
     Purpose.VERIFY_EMAIL: timedelta(days=3),
     Purpose.RESET_PASSWORD: timedelta(hours=1),
+    Purpose.CHANGE_EMAIL: timedelta(hours=1),
     Purpose.SECOND_FACTOR: timedelta(minutes=5),
 }
 
@@ -72,4 +75,8 @@ def _state(user: User, purpose: Purpose) -> str:
     parts = [user.email_hash, str(user.email_verified_at)]
     if purpose is not Purpose.VERIFY_EMAIL:
         parts = [user.email_hash, user.password, str(user.token_version)]
+    if purpose is Purpose.CHANGE_EMAIL:
+        change = open_email_change(user)
+        # The row's number: asking anew, for the same address too, makes the first link worthless.
+        parts += [str(change.pk), change.new_email] if change else ["none"]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

@@ -5,6 +5,8 @@ a registered task.
 """
 
 SUBSCRIBERS: dict[str, tuple[str, ...]] = {
+    "accounts.email_change_requested": ("accounts.send_email_change_link",),
+    "accounts.email_changed": ("accounts.send_email_changed",),
     "accounts.password_changed": ("accounts.send_password_changed",),
     "accounts.password_reset_requested": ("accounts.send_password_reset",),
     "accounts.registered": ("accounts.send_verification",),

@@ -45,6 +45,14 @@ def password(world: World, who: str) -> dict[str, Any]:
     return {"password": PASSWORD}
 
 
+def another_email(world: World, who: str) -> dict[str, Any]:
+    return {"new_email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+
+
+def confirmed_email(world: World, who: str) -> dict[str, Any]:
+    return {"token": world.email_link(OWNER)}
+
+
 def second_step(world: World, who: str) -> dict[str, Any]:
     return world.second_step()
 

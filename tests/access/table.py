@@ -23,6 +23,8 @@ TABLE: dict[str, Entry] = {
     "POST auth/password/reset": public(body=sent.email, ok=202),
     "POST auth/password/reset/confirm": public(body=sent.reset, ok=204),
     "POST auth/password/change": signed_in(body=sent.new_password, ok=204),
+    "POST auth/email/confirm": public(body=sent.confirmed_email, ok=204),
+    "POST me/email": signed_in(body=sent.another_email, ok=202),
     "GET me": signed_in(),
     "PATCH me": signed_in(body=sent.name),
     "GET me/second-factors": signed_in(),

@@ -93,6 +93,10 @@ class World:
 
         return self._once("second step", "", made)
 
+    def email_link(self, who: str) -> str:
+        self._once("email change", who, lambda: make.email_change(self.user(who)))
+        return self.link(who, Purpose.CHANGE_EMAIL)
+
     # Goods: the same for everybody
 
     def variant(self, who: str = "") -> Variant:

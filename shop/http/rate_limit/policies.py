@@ -57,6 +57,8 @@ _RULES: dict[str, _Rule] = {
     f"{_API}auth/password/reset/confirm": _GUESSABLE,
     f"{_API}auth/password/change": _GUESSABLE,
     f"{_API}auth/verify-email": _GUESSABLE,
+    f"{_API}auth/email/confirm": _GUESSABLE,
+    f"{_API}me/email": _MAILED_LINKS,
     f"{_API}me/second-factors/totp": _GUESSABLE,
     f"{_API}me/second-factors/totp/confirm": _GUESSABLE,
     f"{_API}me/second-factors/recovery-codes": _GUESSABLE,
