@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.http import HttpRequest
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
 
@@ -14,7 +15,9 @@ from accounts.errors import AccessTokenNotValid
 from accounts.models import User
 from accounts.selectors import user_of_session
 from accounts.services import AccessClaims, read_access_token
+from shop.audit import act_as
 from shop.cache.memory import ShortMemory
+from shop.problems import request_id_of
 
 
 class ModestArgon2Hasher(Argon2PasswordHasher):
@@ -53,6 +56,8 @@ class AccessTokenAuthentication(JWTAuthentication):
             raise _refused()
         if settings.SHOP_STAFF_TOTP and user.is_staff and not claims.has_second_factor:
             _take_powers(user)
+        if user.is_staff and request.method not in SAFE_METHODS:
+            act_as(user_id=user.pk, request_id=request_id_of(request._request), through="api")
         return user, claims
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.auth.models import PermissionsMixin
+from django.contrib.auth.models import Group, PermissionsMixin
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
@@ -16,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from shop.audit import track
 from shop.privacy import email_hash, keyed_digest, last4, mask_email, normal_email
 
 # Nothing is ever delivered under this top level (RFC 2606): addresses made up by the shop end so.
@@ -304,3 +305,58 @@ class RecoveryCodes(StaticDevice):
     def verify_token(self, token: str) -> bool:
         """Tell whether this is one of the codes, and use it up."""
         return bool(super().verify_token(self.hash_of(token)))  # type: ignore[no-untyped-call]
+
+
+# Who was given which powers, and who lost a second factor: whoever did it, also by SQL.
+UserChange = track(
+    User,
+    "is_active",
+    "is_staff",
+    "is_superuser",
+    everybody=True,
+    inserted_if='(NEW."is_staff" OR NEW."is_superuser")',
+)
+
+
+# Tables of others are tracked as proxies: a trigger belongs to the migrations of its model's app.
+class TrackedUserGroup(User.groups.through):  # type: ignore[name-defined, misc]
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+class TrackedUserPermission(User.user_permissions.through):  # type: ignore[name-defined, misc]
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+class TrackedGroup(Group):
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+class TrackedGroupPermission(Group.permissions.through):  # type: ignore[name-defined, misc]
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+UserGroupChange = track(
+    TrackedUserGroup, "user", "group", everybody=True, model_name="UserGroupChange"
+)
+UserPermissionChange = track(
+    TrackedUserPermission, "user", "permission", everybody=True, model_name="UserPermissionChange"
+)
+GroupChange = track(TrackedGroup, "name", everybody=True, model_name="GroupChange")
+GroupPermissionChange = track(
+    TrackedGroupPermission,
+    "group",
+    "permission",
+    everybody=True,
+    model_name="GroupPermissionChange",
+)
+SecondFactorChange = track(
+    TotpFactor, "user", "confirmed", everybody=True, model_name="SecondFactorChange"
+)

@@ -1,6 +1,6 @@
 """What the tables of accounts hold of people."""
 
-from shop.privacy.registry import DataClass, Erasure, Personal, Table
+from shop.privacy.registry import DataClass, Erasure, Personal, Table, table_of_changes
 
 _ACCOUNT = "as long as the account"
 _SESSION = "a day after the session's end: 31 days at most"
@@ -73,4 +73,10 @@ TABLES = (
     ),
     Table("accounts.User_groups", not_about="Which powers staff have."),
     Table("accounts.User_user_permissions", not_about="Which powers staff have."),
+    table_of_changes("accounts.UserChange"),
+    table_of_changes("accounts.UserGroupChange"),
+    table_of_changes("accounts.UserPermissionChange"),
+    table_of_changes("accounts.GroupChange", "name"),
+    table_of_changes("accounts.GroupPermissionChange"),
+    table_of_changes("accounts.SecondFactorChange"),
 )

@@ -123,6 +123,8 @@ INSTALLED_APPS = [
     "django_structlog",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "pghistory",
+    "pgtrigger",
     "rest_framework",
     "tree_queries",
     "shop",
@@ -427,6 +429,10 @@ FILE_UPLOAD_PERMISSIONS = 0o644
 SHOP_MAX_BODY_BYTES = 1024 * 1024  # JSON; uploads have the next one
 SHOP_MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 SHOP_JOB_KEEP_DAYS = env.int("SHOP_JOB_KEEP_DAYS", default=14)  # ended jobs, with their files
+# Who changed what: kept so long, and at least 90 days, below which the database deletes nothing.
+SHOP_AUDIT_KEEP_DAYS = env.int("SHOP_AUDIT_KEEP_DAYS", default=730)
+if SHOP_AUDIT_KEEP_DAYS < 91:
+    raise ImproperlyConfigured("SHOP_AUDIT_KEEP_DAYS must be 91 or more.")
 # What invoices say is kept so long after the year of the sale, also when its buyer is erased.
 SHOP_INVOICE_KEEP_YEARS = env.int("SHOP_INVOICE_KEEP_YEARS", default=10)
 

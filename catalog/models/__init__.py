@@ -1,6 +1,17 @@
 """Tables of the catalogue: what is offered, described how, and at which price."""
 
 from catalog.models.categories import Category, CategoryManager
+from catalog.models.changes import (
+    AttributeDefinitionChange,
+    CategoryChange,
+    CollectionChange,
+    PriceChange,
+    ProductChange,
+    ProductTypeChange,
+    ReviewChange,
+    SearchSynonymChange,
+    VariantChange,
+)
 from catalog.models.collections import Collection, CollectionEntry
 from catalog.models.listing import ProductListing, SearchSynonym, SearchWord
 from catalog.models.pictures import ProductImage, image_address
@@ -20,28 +31,37 @@ from catalog.models.types import AttributeDefinition, ProductType
 
 __all__ = [
     "AttributeDefinition",
+    "AttributeDefinitionChange",
     "AvailabilityState",
     "BoughtTogether",
     "Category",
+    "CategoryChange",
     "CategoryManager",
     "Collection",
+    "CollectionChange",
     "CollectionEntry",
     "FormerSlug",
     "Price",
+    "PriceChange",
     "PriceHistory",
     "Product",
+    "ProductChange",
     "ProductImage",
     "ProductListing",
     "ProductManager",
     "ProductOption",
     "ProductQuerySet",
     "ProductType",
+    "ProductTypeChange",
     "RelatedProduct",
     "Review",
+    "ReviewChange",
     "SearchSynonym",
+    "SearchSynonymChange",
     "SearchWord",
     "TaxClass",
     "TimeRange",
     "Variant",
+    "VariantChange",
     "image_address",
 ]

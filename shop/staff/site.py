@@ -29,6 +29,11 @@ class StaffSite(UnfoldAdminSite):
     def has_permission(self, request: HttpRequest) -> bool:
         return self._is_staff(request) and has_shown_second_factor(request)
 
+    def register(self, *args: Any, **options: Any) -> None:
+        super().register(*args, **options)
+        for model_admin in self._registry.values():
+            model_admin.object_history_template = "shop/audit/object_history.html"  # type: ignore[misc]
+
     def extra_urls(self) -> list[URLPattern]:
         return [
             path(
