@@ -22,9 +22,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from accounts.errors import WrongPassword
 from accounts.models import User
-from accounts.permissions import Attempts, SignedIn, signed_in_user, user_or_none
+from accounts.permissions import SignedIn, guessing_password, signed_in_user, user_or_none
 from cart.services import CartOwner
 from catalog.errors import ProductNotFound
 from catalog.selectors import reviews_rendered, shown_reviews
@@ -351,16 +350,9 @@ class _ProvenView(ApiView):
     permission_classes = (SignedIn,)
 
     def proven(self, request: Request, act: Callable[[User, str], T]) -> T:
-        user = signed_in_user(request)
         body = ProofRequest.parse(request)
-        # The same budget as changing the password: it is the same guess.
-        attempts = Attempts(request, subject="change_password", account=user.email)
-        attempts.require_one_left()
-        try:
-            return act(user, body["password"])
-        except WrongPassword:
-            attempts.count_failure()
-            raise
+        with guessing_password(request):
+            return act(signed_in_user(request), body["password"])
 
 
 class PersonalExportView(_ProvenView):

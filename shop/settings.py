@@ -104,9 +104,9 @@ CORS_ALLOW_HEADERS = [
 
 # The house -------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # without a site of its own: the next one names ours
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "shop.staff.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -117,10 +117,15 @@ INSTALLED_APPS = [
     "corsheaders",
     "csp",
     "django_filters",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
     "django_prometheus",
     "django_structlog",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "pghistory",
+    "pgtrigger",
     "rest_framework",
     "tree_queries",
     "shop",
@@ -456,6 +461,10 @@ FILE_UPLOAD_PERMISSIONS = 0o644
 SHOP_MAX_BODY_BYTES = 1024 * 1024  # JSON; uploads have the next one
 SHOP_MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 SHOP_JOB_KEEP_DAYS = env.int("SHOP_JOB_KEEP_DAYS", default=14)  # ended jobs, with their files
+# Who changed what: kept so long, and at least 90 days, below which the database deletes nothing.
+SHOP_AUDIT_KEEP_DAYS = env.int("SHOP_AUDIT_KEEP_DAYS", default=730)
+if SHOP_AUDIT_KEEP_DAYS < 91:
+    raise ImproperlyConfigured("SHOP_AUDIT_KEEP_DAYS must be 91 or more.")
 # What invoices say is kept so long after the year of the sale, also when its buyer is erased.
 SHOP_INVOICE_KEEP_YEARS = env.int("SHOP_INVOICE_KEEP_YEARS", default=10)
 
@@ -480,6 +489,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
+# Whether staff must show a second factor: else the admin is shut, and a token of theirs opens what
+# a customer's does. Production does not start without it.
+SHOP_STAFF_TOTP = env.bool("SHOP_STAFF_TOTP", default=IS_PRODUCTION)
+# What the site of staff, which is on the ground floor, takes from accounts.
+SHOP_STAFF_LOGIN_FORM = "accounts.admin.log_in.StaffLoginForm"
+SHOP_STAFF_SECOND_STEP = "accounts.admin.log_in.second_step"
+OTP_TOTP_ISSUER = env.str("SHOP_NAME", default="shop")
+OTP_TOTP_SYNC = False  # a clock that wanders is mended, not followed
 RATELIMIT_USE_CACHE = "limiter"
 RATELIMIT_IP_META_KEY = "shop.http.client_address.client_address"
 SILENCED_SYSTEM_CHECKS = [
@@ -725,6 +742,8 @@ if IS_PRODUCTION:
     _wrong += faults_of(SHOP_JWT_KEYS, signing_kid=SHOP_JWT_SIGNING_KID)
     if SHOP_RATE_LIMIT is None:
         _wrong.append("SHOP_RATE_LIMIT must not be off")
+    if not SHOP_STAFF_TOTP:
+        _wrong.append("SHOP_STAFF_TOTP must not be off")
     if not env.str("REDIS_URL", default=""):
         _wrong.append("REDIS_URL must be set")
     if not CELERY_BROKER_URL.startswith(("amqp", "redis")) or not env.str(

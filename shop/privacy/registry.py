@@ -85,6 +85,21 @@ class Table:
         return {self.subject: self.subject_form.format(id=person_id)}
 
 
+def table_of_changes(label: str, plain: str = "") -> Table:
+    """Return the declaration of a table that `shop.audit.track` makes."""
+    return Table(
+        label,
+        plain=f"pgh_label {plain}",
+        # Who made the change, by number, and in which request.
+        personal={
+            "pgh_context": Personal(
+                DataClass.IDENTIFIER, Erasure.KEEP, "SHOP_AUDIT_KEEP_DAYS: who changed what"
+            )
+        },
+        not_about="They tell what staff did in the course of their work.",
+    )
+
+
 @cache
 def tables() -> dict[str, Table]:
     """Return every declared table by its label. Raises ValueError for one declared twice."""
@@ -138,6 +153,8 @@ def audit(found_models: Iterator[type[models.Model]], person: type[models.Model]
     """
     wrong, seen = [], set()
     for model in found_models:
+        if model._meta.proxy:  # the rows of another
+            continue
         label = model._meta.label
         seen.add(label)
         table = tables().get(label)

@@ -118,6 +118,7 @@ def test_safe_settings_start() -> None:
         ({"CSRF_TRUSTED_ORIGINS": "https://*.example.com"}, "CSRF_TRUSTED_ORIGINS"),
         ({"CSRF_TRUSTED_ORIGINS": "http://shop.example.com"}, "CSRF_TRUSTED_ORIGINS"),
         ({"SECURE_HSTS_SECONDS": "0"}, "SECURE_HSTS_SECONDS"),
+        ({"SHOP_STAFF_TOTP": "0"}, "SHOP_STAFF_TOTP"),
         ({"SHOP_RATE_LIMIT": "off"}, "SHOP_RATE_LIMIT"),
         ({"REDIS_CLUSTER": "carts,sessions"}, "REDIS_CLUSTER"),
         ({"REDIS_CLUSTER": "cache", "REDIS_CACHE_URL": "redis://r.invalid/1"}, "REDIS_CLUSTER"),

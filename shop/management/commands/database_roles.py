@@ -1,22 +1,27 @@
 """Give the roles of the database the timeouts of what they are for, or print the SQL that does."""
 
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 from psycopg import sql
 
+from shop.audit.tracking import tables_of_changes
 from shop.db.timeouts import SESSION, TIMEOUTS
 from shop.db.version import server_version
 
+# Beside the tables of changes. The web only inserts there.
+_APPENDED_TO = ("inventory_stockmovement", "shop_piiaccess")
 PURPOSES = ("web", "worker", "readonly", "migrator")
 
 
 class Command(BaseCommand):
     help = (
         "Print `ALTER ROLE … SET …` for each role that the shop connects as, so that its sessions "
-        "have the timeouts of their purpose also behind a pooler, which passes no options on. "
+        "have the timeouts of their purpose also behind a pooler, which passes no options on; "
+        "and what takes UPDATE and DELETE on audit and ledger from the web's. "
         "--apply executes it, as a role that may alter them; roles are not made here. New sessions "
         "have it; set DATABASE_TIMEOUTS_BY_ROLE=1 for the processes then."
     )
@@ -65,6 +70,23 @@ def _statements(purpose: str, role: str, *, version: int) -> list[sql.Composed]:
     told = {**TIMEOUTS[purpose].settings(server_version=version), **SESSION}
     if purpose == "readonly":
         told["default_transaction_read_only"] = "on"
+    return [
+        *(_taken_from_web(role) if purpose == "web" else ()),
+        *_set(role, told),
+    ]
+
+
+def _taken_from_web(role: str) -> list[sql.Composed]:
+    """Return what keeps what is only appended to from being rewritten: triggers and grants."""
+    tables = [*(table._meta.db_table for table in tables_of_changes().values()), *_APPENDED_TO]
+    return [
+        sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON {} FROM {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, sorted(tables))), sql.Identifier(role)
+        )
+    ]
+
+
+def _set(role: str, told: Mapping[str, str]) -> list[sql.Composed]:
     return [
         sql.SQL("ALTER ROLE {} SET {} = {}").format(
             sql.Identifier(role), sql.Identifier(*name.split(".")), sql.Literal(value)
