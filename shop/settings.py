@@ -7,6 +7,7 @@
 import sys
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
@@ -103,9 +104,9 @@ CORS_ALLOW_HEADERS = [
 
 # The house -------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # without a site of its own: the next one names ours
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "shop.staff.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -116,10 +117,15 @@ INSTALLED_APPS = [
     "corsheaders",
     "csp",
     "django_filters",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
     "django_prometheus",
     "django_structlog",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "pghistory",
+    "pgtrigger",
     "rest_framework",
     "tree_queries",
     "shop",
@@ -130,15 +136,19 @@ INSTALLED_APPS = [
     "orders",
 ]
 
-MIDDLEWARE = [
-    "shop.http.middleware.RequestMiddleware",
+# What these say of an answer depends on nothing but the scheme and the origin of the request, and
+# so an answer at hand is given without running them: their headers are remembered.
+SHOP_HEADER_LAYERS = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "shop.http.csp_middleware.PolicyMiddleware",  # outside of the admin's, which loosens it
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    # What counts for every answer is above this line, what only pages and writes need below it.
+]
+MIDDLEWARE = [
+    "shop.http.middleware.RequestMiddleware",
     "shop.http.at_hand.AnswerAtHandMiddleware",
+    *SHOP_HEADER_LAYERS,
     # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
     "shop.http.admin_middleware.AdminSessionMiddleware",
     "shop.http.admin_middleware.AdminCardNumbersMiddleware",
@@ -227,12 +237,37 @@ REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:1/0")
 REDIS_CARTS_URL = env.str("REDIS_CARTS_URL", default=REDIS_URL)  # the only copy: must not evict
 REDIS_CACHE_URL = env.str("REDIS_CACHE_URL", default=REDIS_URL)  # copies: may evict
 REDIS_LIMITER_URL = env.str("REDIS_LIMITER_URL", default=REDIS_URL)
+# Roles whose address is of a Redis Cluster, or `all`; its URL may name several nodes, with commas.
+REDIS_CLUSTER = env.list("REDIS_CLUSTER", default=[])
+_redis_roles = {"carts": REDIS_CARTS_URL, "cache": REDIS_CACHE_URL, "limiter": REDIS_LIMITER_URL}
+if REDIS_CLUSTER == ["all"]:
+    REDIS_CLUSTER = list(_redis_roles)
+if _unknown := set(REDIS_CLUSTER) - set(_redis_roles):
+    raise ImproperlyConfigured(
+        f"REDIS_CLUSTER: all, or some of {', '.join(_redis_roles)}; not {', '.join(_unknown)}."
+    )
+for _role in REDIS_CLUSTER:
+    if urlsplit(_redis_roles[_role].partition(",")[0]).path.strip("/") not in {"", "0"}:
+        raise ImproperlyConfigured(f"REDIS_CLUSTER: a Cluster has database 0 alone ({_role}).")
 
 
-def _cache(url: str, prefix: str, timeout_seconds: float) -> dict[str, object]:
+def _cache(role: str, prefix: str, timeout_seconds: float) -> dict[str, object]:
+    if role in REDIS_CLUSTER:
+        return {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": [_redis_roles[role]],  # nodes of one Cluster, and not a primary and copies
+            "KEY_PREFIX": prefix,
+            "OPTIONS": {
+                "CONNECTION_FACTORY": "shop.cache.cluster.ClusterConnectionFactory",
+                "CLIENT_CLASS": "shop.cache.cluster.ClusterClient",
+                "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+                "SOCKET_CONNECT_TIMEOUT": timeout_seconds,
+                "SOCKET_TIMEOUT": timeout_seconds,
+            },
+        }
     return {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": url,
+        "LOCATION": _redis_roles[role],
         "KEY_PREFIX": prefix,
         "OPTIONS": {
             "CLIENT_CLASS": "django_redis.client.DefaultClient",
@@ -254,13 +289,15 @@ REDIS_TIMEOUT_SECONDS = {
     "limiter": 2.0 if IS_TEST else 0.05,  # its tests count exactly, and a fallback would not
 }
 CACHES = {
-    "default": _cache(REDIS_CACHE_URL, "shop", REDIS_TIMEOUT_SECONDS["default"]),
-    "carts": _cache(REDIS_CARTS_URL, "carts", REDIS_TIMEOUT_SECONDS["carts"]),
-    "limiter": _cache(REDIS_LIMITER_URL, "limiter", REDIS_TIMEOUT_SECONDS["limiter"]),
+    "default": _cache("cache", "shop", REDIS_TIMEOUT_SECONDS["default"]),
+    "carts": _cache("carts", "carts", REDIS_TIMEOUT_SECONDS["carts"]),
+    "limiter": _cache("limiter", "limiter", REDIS_TIMEOUT_SECONDS["limiter"]),
 }
 
 # Background work -------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or REDIS_CARTS_URL
+if "carts" in REDIS_CLUSTER and CELERY_BROKER_URL == REDIS_CARTS_URL:
+    raise ImproperlyConfigured("CELERY_BROKER_URL must be set: Celery cannot use a Redis Cluster.")
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_RESULT_BACKEND = None
@@ -424,6 +461,10 @@ FILE_UPLOAD_PERMISSIONS = 0o644
 SHOP_MAX_BODY_BYTES = 1024 * 1024  # JSON; uploads have the next one
 SHOP_MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 SHOP_JOB_KEEP_DAYS = env.int("SHOP_JOB_KEEP_DAYS", default=14)  # ended jobs, with their files
+# Who changed what: kept so long, and at least 90 days, below which the database deletes nothing.
+SHOP_AUDIT_KEEP_DAYS = env.int("SHOP_AUDIT_KEEP_DAYS", default=730)
+if SHOP_AUDIT_KEEP_DAYS < 91:
+    raise ImproperlyConfigured("SHOP_AUDIT_KEEP_DAYS must be 91 or more.")
 # What invoices say is kept so long after the year of the sale, also when its buyer is erased.
 SHOP_INVOICE_KEEP_YEARS = env.int("SHOP_INVOICE_KEEP_YEARS", default=10)
 
@@ -448,6 +489,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "/admin/login/"
 LOGIN_REDIRECT_URL = "/admin/"
+# Whether staff must show a second factor: else the admin is shut, and a token of theirs opens what
+# a customer's does. Production does not start without it.
+SHOP_STAFF_TOTP = env.bool("SHOP_STAFF_TOTP", default=IS_PRODUCTION)
+# What the site of staff, which is on the ground floor, takes from accounts.
+SHOP_STAFF_LOGIN_FORM = "accounts.admin.log_in.StaffLoginForm"
+SHOP_STAFF_SECOND_STEP = "accounts.admin.log_in.second_step"
+OTP_TOTP_ISSUER = env.str("SHOP_NAME", default="shop")
+OTP_TOTP_SYNC = False  # a clock that wanders is mended, not followed
 RATELIMIT_USE_CACHE = "limiter"
 RATELIMIT_IP_META_KEY = "shop.http.client_address.client_address"
 SILENCED_SYSTEM_CHECKS = [
@@ -693,6 +742,8 @@ if IS_PRODUCTION:
     _wrong += faults_of(SHOP_JWT_KEYS, signing_kid=SHOP_JWT_SIGNING_KID)
     if SHOP_RATE_LIMIT is None:
         _wrong.append("SHOP_RATE_LIMIT must not be off")
+    if not SHOP_STAFF_TOTP:
+        _wrong.append("SHOP_STAFF_TOTP must not be off")
     if not env.str("REDIS_URL", default=""):
         _wrong.append("REDIS_URL must be set")
     if not CELERY_BROKER_URL.startswith(("amqp", "redis")) or not env.str(

@@ -1,6 +1,17 @@
 """Tables of the catalogue: what is offered, described how, and at which price."""
 
 from catalog.models.categories import Category, CategoryManager, FormerCategorySlug
+from catalog.models.changes import (
+    AttributeDefinitionChange,
+    CategoryChange,
+    CollectionChange,
+    PriceChange,
+    ProductChange,
+    ProductTypeChange,
+    ReviewChange,
+    SearchSynonymChange,
+    VariantChange,
+)
 from catalog.models.collections import Collection, CollectionEntry
 from catalog.models.listing import (
     SLICES,
@@ -27,30 +38,39 @@ from catalog.models.types import AttributeDefinition, ProductType
 __all__ = [
     "SLICES",
     "AttributeDefinition",
+    "AttributeDefinitionChange",
     "AvailabilityState",
     "BoughtTogether",
     "Category",
+    "CategoryChange",
     "CategoryManager",
     "Collection",
+    "CollectionChange",
     "CollectionEntry",
     "FormerCategorySlug",
     "FormerSlug",
     "Price",
+    "PriceChange",
     "PriceHistory",
     "Product",
+    "ProductChange",
     "ProductImage",
     "ProductListing",
     "ProductManager",
     "ProductOption",
     "ProductQuerySet",
     "ProductType",
+    "ProductTypeChange",
     "RelatedProduct",
     "Review",
+    "ReviewChange",
     "SearchSynonym",
+    "SearchSynonymChange",
     "SearchWord",
     "TaxClass",
     "TimeRange",
     "Variant",
+    "VariantChange",
     "image_address",
     "in_first_slices",
 ]

@@ -9,6 +9,8 @@ from catalog.selectors.categories import (
 )
 from catalog.selectors.collections import (
     collection_by_slug,
+    collection_rendered,
+    collections_rendered,
     edited_collection_document,
     shown_collections,
 )
@@ -43,7 +45,8 @@ from catalog.selectors.products import (
     product_rendered,
     slug_of_moved,
 )
-from catalog.selectors.reviews import moderated_reviews, rating_document, shown_reviews
+from catalog.selectors.ratings import rating_document
+from catalog.selectors.reviews import moderated_reviews, reviews_rendered, shown_reviews
 from catalog.selectors.suggestions import suggestions_rendered
 from catalog.store import forget_pages, product_at_hand
 
@@ -59,6 +62,8 @@ __all__ = [
     "category_tree",
     "category_tree_rendered",
     "collection_by_slug",
+    "collection_rendered",
+    "collections_rendered",
     "drifted_listings",
     "edited_category",
     "edited_category_document",
@@ -82,6 +87,7 @@ __all__ = [
     "product_tags",
     "rating_document",
     "related_products",
+    "reviews_rendered",
     "row_document",
     "shown_collections",
     "shown_reviews",

@@ -101,10 +101,8 @@ class ProductListQuery(ListQuery):
             errors.append(FieldError("", "max_length", f"At most {MOST_OPTIONS} of each kind."))
         if errors:
             raise Malformed(errors=errors)
-        query = cls(data=given, context={"request": request})
-        query.is_valid(raise_exception=True)
         return {
-            **query.validated_data,
+            **cls.validated(given, request),
             "options": chosen[OPTION_PREFIX],
             "attributes": chosen[ATTRIBUTE_PREFIX],
         }

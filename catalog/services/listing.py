@@ -13,6 +13,7 @@ from catalog.models import Price, Product, ProductListing, Variant
 from catalog.selectors import FRESH_LISTING
 from catalog.services.price_history import append_price_history
 from catalog.store import forget_cards, forget_products, forget_tree
+from shop.faults import fault
 from shop.outbox.services import publish
 
 BATCH = 1000  # products, or variants, in one statement
@@ -110,7 +111,7 @@ def forget_on_commit(*, product_ids: Collection[int], also: Collection[str] = ()
     that they had before.
     """
     for batch in in_batches(list(product_ids)):
-        transaction.on_commit(partial(_forget, **_copies_of(batch, also=also)))
+        transaction.on_commit(partial(_forget_committed, **_copies_of(batch, also=also)))
         publish(
             topic="catalog.product_changed",
             key=f"product:{batch[0]}",
@@ -179,6 +180,11 @@ def _copies_of(product_ids: Collection[int], *, also: Collection[str]) -> _Copie
         "refs": [*product_ids, *slugs, *also],
         "variant_ids": list(variants.values_list("pk", flat=True)),
     }
+
+
+def _forget_committed(*, refs: list[str | int], variant_ids: list[int]) -> None:
+    fault("catalog.before_forget")
+    _forget(refs=refs, variant_ids=variant_ids)
 
 
 def _forget(*, refs: list[str | int], variant_ids: list[int]) -> None:

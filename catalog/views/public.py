@@ -16,7 +16,8 @@ from catalog.errors import CategoryNotFound, CollectionNotFound, ProductNotFound
 from catalog.selectors import (
     category_document,
     category_tree_rendered,
-    collection_by_slug,
+    collection_rendered,
+    collections_rendered,
     facet_counts,
     listed_products,
     product_at_hand,
@@ -181,11 +182,17 @@ class CollectionListView(CatalogueView):
     )
     def get(self, request: Request) -> HttpResponse:
         ListQuery.parse_query(request)
-        page = paginate(shown_collections(), request=request, order=("position", "id"))
-        rows = [
-            {name: value for name, value in row.items() if name != "position"} for row in page.rows
-        ]
-        return public_answer(request, dumps(page.answer(rows)))
+
+        def render() -> bytes:
+            page = paginate(shown_collections(), request=request, order=("position", "id"))
+            rows = [
+                {name: value for name, value in row.items() if name != "position"}
+                for row in page.rows
+            ]
+            return dumps(page.answer(rows))
+
+        address = request.build_absolute_uri()
+        return public_answer(request, collections_rendered(address=address, render=render))
 
 
 class CollectionView(CatalogueView):
@@ -198,17 +205,10 @@ class CollectionView(CatalogueView):
     )
     def get(self, request: Request, slug: str) -> HttpResponse:
         NoQuery.parse_query(request)
-        collection = collection_by_slug(slug)
-        if collection is None:
+        body = collection_rendered(slug)
+        if body is None:
             raise CollectionNotFound("There is no such collection.")
-        document = {
-            "id": collection.pk,
-            "slug": collection.slug,
-            "title": collection.title,
-            "description_html": collection.description_html,
-            "products_url": f"/api/v1/products?collection={quote(collection.slug)}",
-        }
-        return public_answer(request, dumps(document))
+        return public_answer(request, body)
 
 
 class RelatedProductsView(CatalogueView):

@@ -13,8 +13,9 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from shop.audit import act_as
 from shop.privacy.cards import CardNumberNotAccepted, refuse_card_numbers
-from shop.problems import as_http
+from shop.problems import as_http, request_id_of
 
 ADMIN_PATH = "/admin/"
 _SESSION_KEY = re.compile(r"[a-z0-9]{32}")
@@ -43,6 +44,12 @@ class AdminAuthenticationMiddleware(AuthenticationMiddleware):
         if not request.path_info.startswith(ADMIN_PATH):
             return self.get_response(request)  # type: ignore[return-value]
         return super().__call__(request)  # type: ignore[return-value]
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        if request.method == "POST" and request.user.pk is not None:
+            # Ended by the outermost middleware.
+            act_as(user_id=request.user.pk, request_id=request_id_of(request), through="admin")
 
 
 class AdminCardNumbersMiddleware:

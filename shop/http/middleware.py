@@ -14,6 +14,7 @@ from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from shop.audit import stop_acting
 from shop.errors import Malformed, Refusal
 from shop.http.json import BodyTooLarge
 from shop.http.rate_limit.limiter import check
@@ -58,7 +59,12 @@ class RequestMiddleware:
             request.path_info = request.path_info.rstrip("/")
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        response = self._timed(request) if settings.SHOP_SERVER_TIMING else self._answer(request)
+        try:
+            response = (
+                self._timed(request) if settings.SHOP_SERVER_TIMING else self._answer(request)
+            )
+        finally:
+            stop_acting()
         elapsed = time.perf_counter() - started
 
         response["X-Request-ID"] = request_id

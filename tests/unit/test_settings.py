@@ -88,8 +88,9 @@ def test_safe_settings_start() -> None:
         "SHOP_JWT_KEYS": json.dumps({"2026-11": SAFE["SHOP_JWT_PRIVATE_KEY"], "next": PUBLIC_PEM})
     }
     proxies = {"SHOP_TRUSTED_PROXIES": "10.0.0.0/8"}
+    cluster = {"REDIS_CLUSTER": "all", "REDIS_URL": "redis://a.invalid/0,redis://b.invalid"}
 
-    started = _start({**SAFE, **new, **proxies})
+    started = _start({**SAFE, **new, **proxies, **cluster})
 
     assert started.returncode == 0, started.stderr
 
@@ -117,7 +118,11 @@ def test_safe_settings_start() -> None:
         ({"CSRF_TRUSTED_ORIGINS": "https://*.example.com"}, "CSRF_TRUSTED_ORIGINS"),
         ({"CSRF_TRUSTED_ORIGINS": "http://shop.example.com"}, "CSRF_TRUSTED_ORIGINS"),
         ({"SECURE_HSTS_SECONDS": "0"}, "SECURE_HSTS_SECONDS"),
+        ({"SHOP_STAFF_TOTP": "0"}, "SHOP_STAFF_TOTP"),
         ({"SHOP_RATE_LIMIT": "off"}, "SHOP_RATE_LIMIT"),
+        ({"REDIS_CLUSTER": "carts,sessions"}, "REDIS_CLUSTER"),
+        ({"REDIS_CLUSTER": "cache", "REDIS_CACHE_URL": "redis://r.invalid/1"}, "REDIS_CLUSTER"),
+        ({"REDIS_CLUSTER": "all", "CELERY_BROKER_URL": ""}, "CELERY_BROKER_URL"),
         ({"SHOP_RATE_LIMIT": "a hundred"}, "SHOP_RATE_LIMIT"),
         ({"SHOP_TRUSTED_PROXIES": "everybody"}, "SHOP_TRUSTED_PROXIES"),
         ({"SHOP_TRUSTED_PROXIES": "0.0.0.0/0"}, "SHOP_TRUSTED_PROXIES"),
