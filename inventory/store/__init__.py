@@ -1,4 +1,4 @@
-"""What inventory keeps in Redis, or for a moment in a process: copies and hints, which may vanish."""
+"""What inventory keeps in Redis, or in a process: copies and hints, which may vanish."""
 
 from inventory.store import gate
 from inventory.store.shortages import (
