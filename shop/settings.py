@@ -140,7 +140,6 @@ INSTALLED_APPS = [
 # so an answer at hand is given without running them: their headers are remembered.
 SHOP_HEADER_LAYERS = [
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "shop.http.csp_middleware.PolicyMiddleware",  # outside of the admin's, which loosens it
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -148,7 +147,10 @@ SHOP_HEADER_LAYERS = [
 MIDDLEWARE = [
     "shop.http.middleware.RequestMiddleware",
     "shop.http.at_hand.AnswerAtHandMiddleware",
-    *SHOP_HEADER_LAYERS,
+    SHOP_HEADER_LAYERS[0],
+    # Says nothing of the API, and looks through all files when it is made: once is enough.
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    *SHOP_HEADER_LAYERS[1:],
     # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
     "shop.http.admin_middleware.AdminSessionMiddleware",
     "shop.http.admin_middleware.AdminCardNumbersMiddleware",
