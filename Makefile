@@ -105,9 +105,12 @@ books: $(VENV)/.dev ## Time the reconciliations of 100,000 orders (ARGS="--order
 search: $(VENV)/.dev ## Time lists and searches as the catalogue grows (ARGS="--sizes 10000")
 	@$(BIN)/python -m tests.load.search $(ARGS)
 
-cache: $(VENV)/.dev ## The faults of the cache with their full figures
-	@CACHE_FAULTS=full $(BIN)/pytest -q -s --timeout 0 $(ARGS) \
-	  tests/integration/shop/test_cache_faults.py
+cache: $(VENV)/.dev ## The faults of the cache in full, into docs/operations/cache-runs.md
+	@rm -f .cache.jsonl
+	@CACHE_FAULTS=full RACES_REPORT=$(CURDIR)/.cache.jsonl $(BIN)/pytest -q --timeout 600 $(ARGS) \
+	  tests/integration/shop/test_cache_faults.py tests/integration/catalog/test_unknown_ids.py \
+	  tests/e2e/test_cache_under_fire.py tests/e2e/test_seen_everywhere.py
+	@$(BIN)/python -m tests.races.report .cache.jsonl docs/operations/cache-runs.md
 
 load: $(VENV)/.dev ## Shoppers by the dozen against a shop of its own
 	@$(BIN)/python -m tests.load.journey --users $(USERS) --seconds $(SECONDS)

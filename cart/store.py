@@ -10,6 +10,7 @@ A hash has these fields; any other is left alone and not understood:
     l:<variant> a line: "<quantity>:<version that brought it>", so that lines keep their order
     ops         the last operations applied, so that a repeated one is applied once
     m           in a guest's cart: the customer cart that claimed it; nobody else sees it any more
+    k           until when (microseconds) there may be an answer to a checkout of this cart's owner
     g:<guest>   in a customer's cart: a guest's cart that was merged in, and what did not fit
 
 Keys are `cart:{c:<shard>}:<id>`, beside one sorted set for each shard of when carts were last
@@ -32,7 +33,7 @@ from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from cart.errors import CartUnavailable
-from shop.redis import carts
+from shop.redis import ask_script, carts
 
 TTL_SECONDS: Final = 7 * 24 * 3600  # from the last touch, a read included
 MAX_LINES: Final = 100
@@ -78,6 +79,15 @@ class StoredCart:
     currency: str | None
     lines: tuple[StoredLine, ...]
     expires_at: int | None  # Unix seconds
+    tried_until: int = 0  # microseconds since 1970; 0: no checkout was begun, or it came to nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A note in a cart that a checkout was begun with it, and the one that it stands in for."""
+
+    until: int
+    until_before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +164,23 @@ def read(cart_id: str) -> StoredCart | None:
     """
     expires_at, fields = _run(_READ, cart_id, TTL_SECONDS)
     return _parse(cart_id, fields, expires_at) if fields else None
+
+
+def note_trial(cart_id: str, *, seconds: int) -> tuple[StoredCart, Trial] | None:
+    """Do as `read` does, and note in the cart that a checkout was begun with it, in the same trip.
+
+    The note says so for so many seconds, or until `forget_trial`. The cart comes as it was before.
+    """
+    expires_at, fields, until = _run(_NOTE_TRIAL, cart_id, TTL_SECONDS, seconds)
+    if not fields:
+        return None
+    cart = _parse(cart_id, fields, expires_at)
+    return cart, Trial(until=int(until), until_before=cart.tried_until)
+
+
+def forget_trial(cart_id: str, trial: Trial) -> None:
+    """Take a note back, unless another one was made after it."""
+    _run(_FORGET_TRIAL, cart_id, trial.until, trial.until_before)
 
 
 def edit(
@@ -344,6 +371,34 @@ _READ: Final = (
 if not is_sound() or redis.call('HEXISTS', key, 'm') == 1 then return {0, {}} end
 redis.call('EXPIRE', key, ARGV[1])
 return {seconds + ARGV[1], redis.call('HGETALL', key)}
+"""
+)
+
+# Later than any other note, so that a note is taken back by whoever made it alone.
+_NOTE_TRIAL: Final = (
+    _COMMON
+    + """
+if not is_sound() or redis.call('HEXISTS', key, 'm') == 1 then return {0, {}, '0'} end
+redis.call('EXPIRE', key, ARGV[1])
+local fields = redis.call('HGETALL', key)
+local before = tonumber(redis.call('HGET', key, 'k') or '0') or 0
+local until_then = (seconds + ARGV[2]) * 1000000 + tonumber(clock[2])
+local noted = text(math.max(before + 1, until_then))
+redis.call('HSET', key, 'k', noted)
+return {seconds + ARGV[1], fields, noted}
+"""
+)
+
+_FORGET_TRIAL: Final = (
+    _COMMON
+    + """
+if not is_sound() or redis.call('HGET', key, 'k') ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then
+  redis.call('HDEL', key, 'k')
+else
+  redis.call('HSET', key, 'k', ARGV[2])
+end
+return 1
 """
 )
 
@@ -572,8 +627,12 @@ def _script(source: str) -> Script:
 def _run(source: str, cart_id: str, *arguments: str | int) -> list:  # type: ignore[type-arg]
     """Run a script on a cart: one trip. The answer is as nested as the script makes it."""
     try:
-        answer = _script(source)(
-            keys=[cart_key(cart_id), activity_key(cart_id)], args=list(arguments), client=carts()
+        answer = ask_script(
+            carts(),
+            _script(source),
+            cart_key(cart_id),
+            *arguments,
+            others=[activity_key(cart_id)],
         )
     except RedisError as error:
         # Refused, timed out, out of memory, read only: whatever it is, nothing is known of the
@@ -603,7 +662,7 @@ def _field(fields: Sequence[bytes], name: bytes) -> str | None:
 
 def _parse(cart_id: str, fields: Sequence[bytes], expires_at: int | None) -> StoredCart:
     """Read a flat list of fields and values. What is not understood is left out."""
-    version, currency = 0, None
+    version, currency, tried_until = 0, None, 0
     lines: list[tuple[int, StoredLine]] = []
     for place in range(0, len(fields), 2):
         name, value = fields[place], fields[place + 1]
@@ -611,6 +670,9 @@ def _parse(cart_id: str, fields: Sequence[bytes], expires_at: int | None) -> Sto
             version = int(value) if value.isdigit() and len(value) <= 16 else 0
         elif name == b"c":
             currency = value.decode(errors="replace")
+        elif name == b"k":
+            # What cannot be read may stand for any time.
+            tried_until = int(value) if value.isdigit() and len(value) <= 16 else 10**16
         elif (line := _LINE.fullmatch(name)) and (units := _QUANTITY.fullmatch(value)):
             quantity = int(units[1])
             if quantity:
@@ -622,6 +684,7 @@ def _parse(cart_id: str, fields: Sequence[bytes], expires_at: int | None) -> Sto
         currency=currency,
         lines=tuple(line for _, line in lines[:MAX_LINES]),
         expires_at=expires_at or None,
+        tried_until=tried_until,
     )
 
 

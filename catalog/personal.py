@@ -27,6 +27,7 @@ TABLES = (
     Table("catalog.AttributeDefinition", plain="name choices"),
     Table("catalog.Collection", plain="slug title description_html rule_tags rule_vendors"),
     Table("catalog.FormerSlug", plain="slug"),
+    Table("catalog.FormerCategorySlug", plain="slug"),
     Table(
         "catalog.Review",
         personal={

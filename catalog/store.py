@@ -4,6 +4,7 @@ All of it are copies. Each says until when it is good, because prices may begin 
 clock, without anybody changing anything.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,15 +16,21 @@ from shop.cache.memory import ShortMemory
 from shop.http.conditional import etag_of
 
 # A process shows a product for so long without asking Redis: an update is seen everywhere within a
-# second of its commit.
-PAGE_SECONDS = 0.8
+# second of its commit, with as much again to spare for a machine that is busy.
+PAGE_SECONDS = 0.5
 
 _products = AsideCache(name="product", version="2")
 _cards = AsideCache(name="variant", version="1")
 _moves = AsideCache(name="moved", version="1")
+_category_moves = AsideCache(name="moved_category", version="1")
 # Short-lived: counts in it move with every product that comes or goes.
 _tree = AsideCache(name="categories", version="1", ttl_seconds=60)
 _TREE = "tree"
+# Pages of lists are parts of one thing, by the address that they were asked for by: it is in the
+# addresses of their neighbours.
+_reviews = AsideCache(name="reviews", version="1")
+_collections = AsideCache(name="collections", version="1")
+_ALL_COLLECTIONS = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,19 +189,56 @@ def cached_move(ref: str, load: Callable[[], bytes | None]) -> bytes | None:
     return _moves.get(ref, load)
 
 
+def cached_category_move(slug: str, load: Callable[[], bytes | None]) -> bytes | None:
+    """Return the same for a category."""
+    return _category_moves.get(slug, load)
+
+
+def forget_category_moves(slugs: Iterable[str]) -> None:
+    """Drop where who asks for categories of these slugs is sent on to."""
+    _category_moves.invalidate(list(slugs))
+
+
 def forget_moves(refs: Iterable[str]) -> None:
     """Drop where who asks for these is sent on to."""
     _moves.invalidate(list(refs))
 
 
+def cached_reviews(ref: str, *, address: str, load: Callable[[], bytes | None]) -> bytes | None:
+    """Return the page at `address` of what is said of the product of this id or slug."""
+    return _reviews.get(ref, load, part=_part(address))
+
+
+def cached_collections(*, address: str, load: Callable[[], bytes]) -> bytes:
+    """Return the page at `address` of the list of collections."""
+    return _collections.get(_ALL_COLLECTIONS, load, part=_part(address)) or load()
+
+
+def cached_collection(slug: str, load: Callable[[], bytes | None]) -> bytes | None:
+    """Return the rendered collection of this slug; that there is none is kept as well."""
+    return _collections.get(f"one:{slug}", load)
+
+
+def forget_collections(slugs: Iterable[str]) -> None:
+    """Drop these collections, and the list of all."""
+    _collections.invalidate([_ALL_COLLECTIONS, *(f"one:{slug}" for slug in slugs)])
+
+
+def _part(address: str) -> str:
+    # Of one length, as strangers make addresses up.
+    return hashlib.blake2b(address.encode(), digest_size=16).hexdigest()
+
+
 def forget_products(refs: Iterable[str | int]) -> None:
-    """Drop the rendered products of these ids and slugs, in every currency.
+    """Drop the rendered products of these ids and slugs, in every currency, and their reviews.
 
     Other processes may show theirs for `PAGE_SECONDS` more.
     """
+    refs = list(refs)
     keys = _in_each_currency(refs)
     _products.invalidate(keys)
     _pages.drop(*map(str, keys))
+    _reviews.invalidate(refs)
 
 
 def forget_cards(variant_ids: Iterable[int]) -> None:

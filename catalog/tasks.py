@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from catalog import services
+from catalog.store import forget_collections
 from shop.outbox.listeners import ListenerTask
 
 
@@ -22,6 +23,12 @@ def invalidate_product(*, message_id: str, payload: dict[str, Any]) -> None:
     No inbox: to drop a copy twice costs a read and does no harm.
     """
     services.forget_now(product_ids=payload["product_ids"], also=payload["slugs"])
+
+
+@shared_task(name="catalog.invalidate_collection", base=ListenerTask)
+def invalidate_collection(*, message_id: str, payload: dict[str, Any]) -> None:
+    """Drop copies of collections once more, for the same case. At least once."""
+    forget_collections(payload["slugs"])
 
 
 @shared_task(name="catalog.relist_type", base=ListenerTask, soft_time_limit=1500, time_limit=1600)

@@ -80,6 +80,13 @@ class StockOutOfRange(errors.Conflict):
     title = "That is more than the shop can count"
 
 
+class ReferenceReused(errors.Conflict):
+    """The note of that number says something else. Facts: `skus`, those that differ."""
+
+    code = "reference_reused"
+    title = "This reference belongs to another note"
+
+
 class UnknownSku(errors.NotFound):
     """There is no such variant. Facts: `sku`, or `variant_ids`."""
 

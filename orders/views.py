@@ -26,7 +26,7 @@ from accounts.models import User
 from accounts.permissions import SignedIn, guessing_password, signed_in_user, user_or_none
 from cart.services import CartOwner
 from catalog.errors import ProductNotFound
-from catalog.selectors import product_by_ref, shown_reviews
+from catalog.selectors import reviews_rendered, shown_reviews
 from catalog.services import ReviewDraft
 from orders import selectors, services
 from orders.models import Order
@@ -540,12 +540,17 @@ class ReviewsView(ApiView):
     )
     def get(self, request: Request, ref: str) -> HttpResponse:
         ListQuery.parse_query(request)
-        product = product_by_ref(ref, now=timezone.now())
-        if product is None:
+
+        def render(product_id: int) -> bytes:
+            page = paginate(shown_reviews(product_id), request=request, order=("-id",))
+            return dumps(page.answer(list(ReviewResponse(page.rows, many=True).data)))
+
+        body = reviews_rendered(
+            ref, address=request.build_absolute_uri(), now=timezone.now(), render=render
+        )
+        if body is None:
             raise ProductNotFound("There is no such product.")
-        page = paginate(shown_reviews(product.pk), request=request, order=("-id",))
-        rows = list(ReviewResponse(page.rows, many=True).data)
-        return public_answer(request, dumps(page.answer(rows)))
+        return public_answer(request, body)
 
     @extend_schema(
         operation_id="products_reviews_create",

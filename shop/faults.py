@@ -42,6 +42,7 @@ POINTS: Mapping[str, str] = MappingProxyType(
         "refund.answered": "the provider has given it back, nothing of it is written",
         "sweep.answered": "the sweeper has the provider's word, nothing of it is written",
         "resume.taken": "the resumer has taken a key over, and done nothing yet",
+        "catalog.before_forget": "a change of products is committed, copies of them are still kept",
         "outbox.sent": "messages are with the broker, and not marked as sent",
     }
 )

@@ -17,7 +17,9 @@ from psycopg.errors import LockNotAvailable
 from shop.errors import Conflict, Invalid
 from shop.models import IdempotencyKey
 
-LOCK_SECONDS = 60  # how long the first caller may take before a retry may go on in its place
+# How long the first caller may take before a retry may go on in its place: longer than a provider
+# is waited for, and short enough that who was struck twice still has an answer within a minute.
+LOCK_SECONDS = 30
 LEFT_AFTER = timedelta(minutes=2)  # who has no answer by then was killed, and did not come back
 
 
@@ -86,7 +88,7 @@ def claim(scope: Scope, *, now: datetime, resource: str = "") -> Claim:
 
     Raises IdempotencyKeyReused when the request differs, and IdempotencyInProgress when another
     caller is still inside its transaction, or has committed its claim and may still be at work
-    (60 s). The caller's transaction is to be rolled back then.
+    (30 s). The caller's transaction is to be rolled back then.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("Claim a key inside a transaction.")

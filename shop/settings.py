@@ -9,6 +9,7 @@ import re
 import sys
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import django_stubs_ext
 import environ
@@ -137,15 +138,19 @@ INSTALLED_APPS = [
     "orders",
 ]
 
-MIDDLEWARE = [
-    "shop.http.middleware.RequestMiddleware",
+# What these say of an answer depends on nothing but the scheme and the origin of the request, and
+# so an answer at hand is given without running them: their headers are remembered.
+SHOP_HEADER_LAYERS = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "shop.http.csp_middleware.PolicyMiddleware",  # outside of the admin's, which loosens it
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    # What counts for every answer is above this line, what only pages and writes need below it.
+]
+MIDDLEWARE = [
+    "shop.http.middleware.RequestMiddleware",
     "shop.http.at_hand.AnswerAtHandMiddleware",
+    *SHOP_HEADER_LAYERS,
     # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
     "shop.staff.gate.AdminGateMiddleware",
     "shop.http.admin_middleware.AdminSessionMiddleware",
@@ -235,12 +240,37 @@ REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:1/0")
 REDIS_CARTS_URL = env.str("REDIS_CARTS_URL", default=REDIS_URL)  # the only copy: must not evict
 REDIS_CACHE_URL = env.str("REDIS_CACHE_URL", default=REDIS_URL)  # copies: may evict
 REDIS_LIMITER_URL = env.str("REDIS_LIMITER_URL", default=REDIS_URL)
+# Roles whose address is of a Redis Cluster, or `all`; its URL may name several nodes, with commas.
+REDIS_CLUSTER = env.list("REDIS_CLUSTER", default=[])
+_redis_roles = {"carts": REDIS_CARTS_URL, "cache": REDIS_CACHE_URL, "limiter": REDIS_LIMITER_URL}
+if REDIS_CLUSTER == ["all"]:
+    REDIS_CLUSTER = list(_redis_roles)
+if _unknown := set(REDIS_CLUSTER) - set(_redis_roles):
+    raise ImproperlyConfigured(
+        f"REDIS_CLUSTER: all, or some of {', '.join(_redis_roles)}; not {', '.join(_unknown)}."
+    )
+for _role in REDIS_CLUSTER:
+    if urlsplit(_redis_roles[_role].partition(",")[0]).path.strip("/") not in {"", "0"}:
+        raise ImproperlyConfigured(f"REDIS_CLUSTER: a Cluster has database 0 alone ({_role}).")
 
 
-def _cache(url: str, prefix: str, timeout_seconds: float) -> dict[str, object]:
+def _cache(role: str, prefix: str, timeout_seconds: float) -> dict[str, object]:
+    if role in REDIS_CLUSTER:
+        return {
+            "BACKEND": "django_redis.cache.RedisCache",
+            "LOCATION": [_redis_roles[role]],  # nodes of one Cluster, and not a primary and copies
+            "KEY_PREFIX": prefix,
+            "OPTIONS": {
+                "CONNECTION_FACTORY": "shop.cache.cluster.ClusterConnectionFactory",
+                "CLIENT_CLASS": "shop.cache.cluster.ClusterClient",
+                "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+                "SOCKET_CONNECT_TIMEOUT": timeout_seconds,
+                "SOCKET_TIMEOUT": timeout_seconds,
+            },
+        }
     return {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": url,
+        "LOCATION": _redis_roles[role],
         "KEY_PREFIX": prefix,
         "OPTIONS": {
             "CLIENT_CLASS": "django_redis.client.DefaultClient",
@@ -262,13 +292,15 @@ REDIS_TIMEOUT_SECONDS = {
     "limiter": 2.0 if IS_TEST else 0.05,  # its tests count exactly, and a fallback would not
 }
 CACHES = {
-    "default": _cache(REDIS_CACHE_URL, "shop", REDIS_TIMEOUT_SECONDS["default"]),
-    "carts": _cache(REDIS_CARTS_URL, "carts", REDIS_TIMEOUT_SECONDS["carts"]),
-    "limiter": _cache(REDIS_LIMITER_URL, "limiter", REDIS_TIMEOUT_SECONDS["limiter"]),
+    "default": _cache("cache", "shop", REDIS_TIMEOUT_SECONDS["default"]),
+    "carts": _cache("carts", "carts", REDIS_TIMEOUT_SECONDS["carts"]),
+    "limiter": _cache("limiter", "limiter", REDIS_TIMEOUT_SECONDS["limiter"]),
 }
 
 # Background work -------------------------------------------------------------------------------
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="") or REDIS_CARTS_URL
+if "carts" in REDIS_CLUSTER and CELERY_BROKER_URL == REDIS_CARTS_URL:
+    raise ImproperlyConfigured("CELERY_BROKER_URL must be set: Celery cannot use a Redis Cluster.")
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_RESULT_BACKEND = None

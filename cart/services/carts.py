@@ -6,21 +6,23 @@ A cart holds variants and units, no prices: they are looked up each time it is s
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
+import structlog
 from django.conf import settings
 
 from cart import store
 from cart.errors import (
     CartFull,
     CartNotFound,
+    CartUnavailable,
     CurrencyFixed,
     QuantityLimit,
     VoucherNotApplicable,
 )
 from cart.services.pricing import Quote, ShippingOption, price, shipping_options
-from cart.store import Edited, Outcome, StoredCart
+from cart.store import Edited, Outcome, StoredCart, Trial
 from catalog.errors import VariantNotFound
 from catalog.selectors import VariantCard, variant_cards
 from inventory.errors import OutOfStock
@@ -28,6 +30,8 @@ from inventory.selectors import available_units, sale_board
 from shop.errors import VersionMismatch
 
 LARGEST_ID = 2**63 - 1  # of a bigint: the database cannot even be asked about more
+
+log = structlog.get_logger("cart.carts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,15 @@ class CartSnapshot:
     version: int
     currency: str
     lines: tuple[CartLine, ...]
+    tried_until: int = field(default=0, compare=False)  # see `has_been_tried`
+    trial: Trial | None = field(default=None, compare=False)  # to be taken back
+
+    def has_been_tried(self, *, now: datetime) -> bool:
+        """Tell whether there may be an answer to some checkout of the cart's owner.
+
+        Who would lose this knowledge loses the cart with it, as they are one.
+        """
+        return self.tried_until >= int(now.timestamp() * 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +108,38 @@ def cart_snapshot(*, owner: CartOwner) -> CartSnapshot:
 
     Raises CartNotFound for a token that no cart goes by, and CartUnavailable.
     """
-    cart = _read(owner)
-    return CartSnapshot(
-        cart_id=cart.cart_id,
-        version=cart.version,
-        currency=_currency_of(cart),
-        lines=tuple(CartLine(line.variant_id, line.quantity) for line in cart.lines),
-    )
+    return _snapshot(_read(owner))
+
+
+def begin_checkout(*, owner: CartOwner, answers_last: timedelta) -> CartSnapshot:
+    """Do as `cart_snapshot` does, and note in the cart that a checkout has begun.
+
+    For as long as `answers_last`, or until `forget_checkout`, the cart `has_been_tried`. One trip.
+    Raises CartNotFound and CartUnavailable.
+    """
+    cart_id = _cart_id(owner)
+    if cart_id is None:
+        return _snapshot(_no_cart(""))
+    noted = store.note_trial(cart_id, seconds=int(answers_last.total_seconds()))
+    if noted is None:
+        if owner.customer_id is None:
+            raise CartNotFound("Begin a new one by adding something.")
+        return _snapshot(_no_cart(cart_id))
+    cart, trial = noted
+    return replace(_snapshot(cart), trial=trial)
+
+
+def forget_checkout(*, cart: CartSnapshot) -> None:
+    """Take back what `begin_checkout` noted: nothing is left of that checkout. Safe to repeat.
+
+    A store that is away is no reason to fail: the cart is then as if there were something.
+    """
+    if cart.trial is None:
+        return
+    try:
+        store.forget_trial(cart.cart_id, cart.trial)
+    except CartUnavailable:
+        log.warning("trial_not_forgotten")
 
 
 def empty_cart(*, owner: CartOwner, version: int) -> bool:
@@ -485,6 +523,16 @@ def _cart_id(owner: CartOwner) -> str | None:
 
 def _token_of(owner: CartOwner) -> str | None:
     return owner.token if owner.customer_id is None else None
+
+
+def _snapshot(cart: StoredCart) -> CartSnapshot:
+    return CartSnapshot(
+        cart_id=cart.cart_id,
+        version=cart.version,
+        currency=_currency_of(cart),
+        lines=tuple(CartLine(line.variant_id, line.quantity) for line in cart.lines),
+        tried_until=cart.tried_until,
+    )
 
 
 def _no_cart(cart_id: str) -> StoredCart:

@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.postgres.forms import SimpleArrayField
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -108,3 +109,11 @@ class CollectionAdmin(ModelAdmin):
         if change:
             obj.version += 1
         super().save_model(request, obj, form, change)
+        services.forget_collections_on_commit([obj.slug, form.initial.get("slug", obj.slug)])
+
+    def delete_model(self, request: HttpRequest, obj: Collection) -> None:
+        services.remove_collection(slug=obj.slug)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Collection]) -> None:
+        for slug in list(queryset.values_list("slug", flat=True)):
+            services.remove_collection(slug=slug)

@@ -1,6 +1,6 @@
 """Tables of the catalogue: what is offered, described how, and at which price."""
 
-from catalog.models.categories import Category, CategoryManager
+from catalog.models.categories import Category, CategoryManager, FormerCategorySlug
 from catalog.models.changes import (
     AttributeDefinitionChange,
     CategoryChange,
@@ -13,7 +13,13 @@ from catalog.models.changes import (
     VariantChange,
 )
 from catalog.models.collections import Collection, CollectionEntry
-from catalog.models.listing import ProductListing, SearchSynonym, SearchWord
+from catalog.models.listing import (
+    SLICES,
+    ProductListing,
+    SearchSynonym,
+    SearchWord,
+    in_first_slices,
+)
 from catalog.models.pictures import ProductImage, image_address
 from catalog.models.prices import Price, PriceHistory, TimeRange
 from catalog.models.products import (
@@ -30,6 +36,7 @@ from catalog.models.reviews import Review
 from catalog.models.types import AttributeDefinition, ProductType
 
 __all__ = [
+    "SLICES",
     "AttributeDefinition",
     "AttributeDefinitionChange",
     "AvailabilityState",
@@ -40,6 +47,7 @@ __all__ = [
     "Collection",
     "CollectionChange",
     "CollectionEntry",
+    "FormerCategorySlug",
     "FormerSlug",
     "Price",
     "PriceChange",
@@ -64,4 +72,5 @@ __all__ = [
     "Variant",
     "VariantChange",
     "image_address",
+    "in_first_slices",
 ]

@@ -1,9 +1,16 @@
 """Questions to the catalogue."""
 
 from catalog.selectors.cards import VariantCard, variant_cards, variants_for_sale
-from catalog.selectors.categories import category_document, category_tree, category_tree_rendered
+from catalog.selectors.categories import (
+    category_document,
+    category_tree,
+    category_tree_rendered,
+    slug_of_moved_category,
+)
 from catalog.selectors.collections import (
     collection_by_slug,
+    collection_rendered,
+    collections_rendered,
     edited_collection_document,
     shown_collections,
 )
@@ -22,10 +29,10 @@ from catalog.selectors.editing import (
     product_tags,
     variant_ids_of,
 )
+from catalog.selectors.facets import facet_counts
 from catalog.selectors.listing import (
     SORTS,
     Wanted,
-    facet_counts,
     listed_products,
     related_products,
     row_document,
@@ -38,7 +45,8 @@ from catalog.selectors.products import (
     product_rendered,
     slug_of_moved,
 )
-from catalog.selectors.reviews import moderated_reviews, rating_document, shown_reviews
+from catalog.selectors.ratings import rating_document
+from catalog.selectors.reviews import moderated_reviews, reviews_rendered, shown_reviews
 from catalog.selectors.suggestions import suggestions_rendered
 from catalog.store import forget_pages, product_at_hand
 
@@ -54,6 +62,8 @@ __all__ = [
     "category_tree",
     "category_tree_rendered",
     "collection_by_slug",
+    "collection_rendered",
+    "collections_rendered",
     "drifted_listings",
     "edited_category",
     "edited_category_document",
@@ -77,10 +87,12 @@ __all__ = [
     "product_tags",
     "rating_document",
     "related_products",
+    "reviews_rendered",
     "row_document",
     "shown_collections",
     "shown_reviews",
     "slug_of_moved",
+    "slug_of_moved_category",
     "stale_products",
     "suggestions_rendered",
     "variant_cards",

@@ -1,17 +1,46 @@
 """Collections, and which products are in one."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from django.db.models import Q, QuerySet
 
 from catalog.models import Collection, CollectionEntry
+from catalog.store import cached_collection, cached_collections
+from shop.http.json import dumps
 
 
 def shown_collections() -> QuerySet[Collection, Any]:
     """Return the collections that shoppers see, as rows to be paged by position."""
     return Collection.objects.filter(is_published=True).values(
         "id", "slug", "title", "description_html", "position"
+    )
+
+
+def collections_rendered(*, address: str, render: Callable[[], bytes]) -> bytes:
+    """Return the page at `address` of the list, through the cache; `render` makes it."""
+    return cached_collections(address=address, load=render)
+
+
+def collection_rendered(slug: str) -> bytes | None:
+    """Return a collection as shoppers see it, through the cache; None if they see none."""
+    return cached_collection(slug, lambda: _rendered(slug)) if len(slug) <= 255 else None
+
+
+def _rendered(slug: str) -> bytes | None:
+    collection = collection_by_slug(slug)
+    if collection is None:
+        return None
+    return dumps(
+        {
+            "id": collection.pk,
+            "slug": collection.slug,
+            "title": collection.title,
+            "description_html": collection.description_html,
+            "products_url": f"/api/v1/products?collection={quote(collection.slug)}",
+        }
     )
 
 

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from catalog.models import Category, Product, Variant
 from catalog.selectors.prices import lowest_prices, next_edge, offer_at, prices_of
-from catalog.selectors.reviews import rating_document
+from catalog.selectors.ratings import rating_document
 from catalog.store import Page, cached_move, cached_product, sealed
 from shop.http.json import dumps
 from shop.money import Money

@@ -101,10 +101,8 @@ class ProductListQuery(ListQuery):
             errors.append(FieldError("", "max_length", f"At most {MOST_OPTIONS} of each kind."))
         if errors:
             raise Malformed(errors=errors)
-        query = cls(data=given, context={"request": request})
-        query.is_valid(raise_exception=True)
         return {
-            **query.validated_data,
+            **cls.validated(given, request),
             "options": chosen[OPTION_PREFIX],
             "attributes": chosen[ATTRIBUTE_PREFIX],
         }
@@ -228,6 +226,10 @@ class ProductListResponse(serializers.Serializer[Any]):
         child=FacetValueResponse(many=True),
         required=False,
         help_text="With `facets=true`: vendor, category, price, `option.<name>`, `attr.<name>`.",
+    )
+    facets_are_estimates = serializers.BooleanField(
+        required=False,
+        help_text="Whether so much fits that the counts were estimated by a sample of it.",
     )
 
 

@@ -15,6 +15,7 @@ from catalog.services.collections import (
     CollectionChanges,
     change_collection,
     create_collection,
+    forget_collections_on_commit,
     remove_collection,
 )
 from catalog.services.drafts import ImageDraft, ProductDraft, UpsertResult, VariantDraft
@@ -109,6 +110,7 @@ __all__ = [
     "definitions_of",
     "ensure_category",
     "forget_author",
+    "forget_collections_on_commit",
     "forget_now",
     "in_each_others_way",
     "is_web_address",

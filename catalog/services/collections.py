@@ -2,6 +2,7 @@
 
 from collections.abc import Collection as Group
 from collections.abc import Sequence
+from functools import partial
 from typing import TypedDict
 
 from django.db import IntegrityError, transaction
@@ -11,6 +12,8 @@ from catalog.models import Category, Collection, CollectionEntry, Product
 from catalog.services.products import sanitised
 from catalog.services.slugs import SLUG, free_slug, slug_from
 from catalog.services.versions import require_version
+from catalog.store import forget_collections
+from shop.outbox.services import publish
 
 LONGEST_SLUG = 150
 
@@ -56,7 +59,24 @@ def change_collection(
 @transaction.atomic
 def remove_collection(*, slug: str, versions: Group[int] | None = None) -> None:
     """Delete a collection; its products stay. Raises CollectionNotFound, and VersionMismatch."""
-    _locked(slug, versions).delete()
+    collection = _locked(slug, versions)
+    forget_collections_on_commit([collection.slug])
+    collection.delete()
+
+
+@transaction.atomic
+def forget_collections_on_commit(slugs: Sequence[str]) -> None:
+    """Drop what caches hold of these collections once the transaction commits.
+
+    And once more by a message, for the case that this process dies in between. For staff screens
+    too, which write by themselves.
+    """
+    transaction.on_commit(partial(forget_collections, list(slugs)))
+    publish(
+        topic="catalog.collection_changed",
+        key=f"collection:{slugs[0]}",
+        payload={"v": 1, "slugs": list(slugs)},
+    )
 
 
 def _locked(slug: str, versions: Group[int] | None) -> Collection:
@@ -68,6 +88,7 @@ def _locked(slug: str, versions: Group[int] | None) -> Collection:
 
 
 def _write(collection: Collection, changes: CollectionChanges) -> Collection:
+    old_slug = collection.slug
     product_ids = changes.get("product_ids")
     for name, value in changes.items():
         if name not in {"category_slug", "product_ids", "description_html"}:
@@ -101,6 +122,7 @@ def _write(collection: Collection, changes: CollectionChanges) -> Collection:
             CollectionEntry(collection=collection, product_id=pk, position=place)
             for place, pk in enumerate(product_ids, start=1)
         )
+    forget_collections_on_commit([collection.slug, old_slug])
     return collection
 
 

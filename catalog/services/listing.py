@@ -13,6 +13,7 @@ from catalog.models import Price, Product, ProductListing, Variant
 from catalog.selectors import FRESH_LISTING
 from catalog.services.price_history import append_price_history
 from catalog.store import forget_cards, forget_products, forget_tree
+from shop.faults import fault
 from shop.outbox.services import publish
 
 BATCH = 1000  # products, or variants, in one statement
@@ -22,20 +23,21 @@ BATCH = 1000  # products, or variants, in one statement
 # of new texts are noted.
 _REFRESH = """
 spelled AS (
-    SELECT DISTINCT parts[1] AS word
+    SELECT DISTINCT word
     FROM fresh
     JOIN chosen ON chosen.id = fresh.product_id
     LEFT JOIN shelf ON shelf.id = chosen.category_id
     LEFT JOIN choice ON choice.product_id = chosen.id
     LEFT JOIN catalog_productlisting old
         ON old.product_id = fresh.product_id AND old.currency = fresh.currency,
-    LATERAL regexp_matches(
+    -- A fifth of the time that it takes to match each word.
+    LATERAL string_to_table(regexp_replace(
         lower(concat_ws(' ', chosen.title, fresh.title_key,
             replace(fresh.title_key, '-', ''), chosen.vendor, chosen.product_type,
             array_to_string(chosen.tags, ' '), shelf.names, choice.answers,
             regexp_replace(left(chosen.description_html, 50000), '<[^>]*>|&[a-z]+;', ' ', 'g'))),
-        '[[:alpha:]]{3,40}', 'g') AS found (parts)
-    WHERE old.search IS DISTINCT FROM fresh.search
+        '[^[:alpha:]]+', ' ', 'g'), ' ') AS found (word)
+    WHERE old.search IS DISTINCT FROM fresh.search AND length(word) BETWEEN 3 AND 40
 ),
 lexicon AS (
     INSERT INTO catalog_searchword (word)
@@ -109,7 +111,7 @@ def forget_on_commit(*, product_ids: Collection[int], also: Collection[str] = ()
     that they had before.
     """
     for batch in in_batches(list(product_ids)):
-        transaction.on_commit(partial(_forget, **_copies_of(batch, also=also)))
+        transaction.on_commit(partial(_forget_committed, **_copies_of(batch, also=also)))
         publish(
             topic="catalog.product_changed",
             key=f"product:{batch[0]}",
@@ -178,6 +180,11 @@ def _copies_of(product_ids: Collection[int], *, also: Collection[str]) -> _Copie
         "refs": [*product_ids, *slugs, *also],
         "variant_ids": list(variants.values_list("pk", flat=True)),
     }
+
+
+def _forget_committed(*, refs: list[str | int], variant_ids: list[int]) -> None:
+    fault("catalog.before_forget")
+    _forget(refs=refs, variant_ids=variant_ids)
 
 
 def _forget(*, refs: list[str | int], variant_ids: list[int]) -> None:

@@ -90,15 +90,19 @@ def remove_review(*, review_id: int) -> None:
 def forget_author(*, author: str) -> int:
     """Take the author's name and words from their reviews; their stars stay in the rating.
 
-    For erasure: words may say who wrote them. Safe to repeat. Returns how many reviews there were.
+    For erasure: words may say who wrote them, and copies of them are dropped too. Safe to repeat.
+    Returns how many reviews there were.
     """
     reviews = Review.objects.filter(author=author)
-    return sum(
+    product_ids = set(reviews.values_list("product_id", flat=True))
+    count = sum(
         Review.objects.filter(pk=pk).update(
             author=f"erased:{pk}", author_name=SOMEBODY, title="", body=""
         )
         for pk in reviews.order_by("pk").values_list("pk", flat=True)
     )
+    forget_on_commit(product_ids=sorted(product_ids))
+    return count
 
 
 def _lock_products(review_ids: Sequence[int]) -> list[int]:

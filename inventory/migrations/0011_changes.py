@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0008_changes'),
+        ('catalog', '0010_changes'),
         ('inventory', '0010_limits_by_buyer_and_sale'),
     ]
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from catalog.models import Variant
-from inventory.errors import StockOutOfRange, UnknownSku
+from inventory.errors import ReferenceReused, StockOutOfRange, UnknownSku
 from inventory.models import MOST_UNITS, QUARANTINE, Reservation, StockMovement, Warehouse
 from inventory.selectors import default_warehouse, warehouse_of
 from inventory.services.counters import Place, already_moved, change_on_hand, locked_places
@@ -79,7 +79,7 @@ def receive_skus(
     With a `reference` (the number of the note) safe to repeat: the rows that were first written
     are returned. Without one, each call counts. Joins the caller's transaction.
 
-    Raises UnknownWarehouse, UnknownSku, StockOutOfRange.
+    Raises UnknownWarehouse, UnknownSku, StockOutOfRange, ReferenceReused.
     """
     lines = list(lines)
     variant_of = variants_of_skus(line.sku for line in lines)
@@ -92,14 +92,7 @@ def receive_skus(
         now=now,
         actor_id=actor_id,
     )
-    return list(
-        StockMovement.objects.filter(
-            cause=cause,
-            kind=StockMovement.Kind.RECEIPT,
-            stock__warehouse__code=warehouse,
-            stock__variant_id__in=variant_of.values(),
-        ).order_by("id")
-    )
+    return _rows_of_note(lines, variant_of, kind=StockMovement.Kind.RECEIPT, cause=cause)
 
 
 @transaction.atomic
@@ -162,7 +155,7 @@ def take_back(
     a `reference` safe to repeat: the rows that were first written are returned. Joins the caller's
     transaction.
 
-    Raises UnknownWarehouse, UnknownSku, StockOutOfRange.
+    Raises UnknownWarehouse, UnknownSku, StockOutOfRange, ReferenceReused.
     """
     lines = list(lines)
     variant_of = variants_of_skus(line.sku for line in lines)
@@ -187,14 +180,36 @@ def take_back(
         warehouse=place.code,
         actor_id=actor_id,
     )
-    return list(
+    return _rows_of_note(lines, variant_of, kind=StockMovement.Kind.RETURN, cause=cause)
+
+
+def _rows_of_note(
+    lines: Sequence[SkuLine], variant_of: Mapping[str, int], *, kind: str, cause: str
+) -> list[StockMovement]:
+    """Return the ledger rows of a note, which say what it says: else it is another note.
+
+    A variant that the note did not have before was counted just now, and that is undone by the
+    exception, in whoever's transaction this is. Raises ReferenceReused.
+    """
+    rows = list(
         StockMovement.objects.filter(
-            cause=cause,
-            kind=StockMovement.Kind.RETURN,
-            stock__warehouse=place,
-            stock__variant_id__in=variant_of.values(),
-        ).order_by("id")
+            cause=cause, kind=kind, stock__variant_id__in=variant_of.values()
+        )
+        .select_related("stock")
+        .order_by("id")
     )
+    noted = Counter[int]()
+    for line in lines:
+        noted[variant_of[line.sku]] += line.quantity
+    counted = Counter[int]()
+    for row in rows:
+        counted[row.stock.variant_id] += row.delta_on_hand
+    if counted != noted:
+        raise ReferenceReused(
+            "A note of this reference was counted with other quantities, or elsewhere.",
+            skus=sorted(sku for sku, pk in variant_of.items() if counted[pk] != noted[pk]),
+        )
+    return rows
 
 
 def variants_of_skus(skus: Iterable[str]) -> dict[str, int]:

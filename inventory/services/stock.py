@@ -8,8 +8,9 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from inventory import store
 from inventory.errors import OutOfStock, ReservationOver
-from inventory.selectors import Level
+from inventory.selectors import Level, sale_board
 from inventory.services import statements
 from inventory.services.admission import tell_gate
 from inventory.services.counters import locked_levels, tell_of_change
@@ -59,16 +60,46 @@ def refuse_short_lines(
     Units of holds that ended before `now` count as there; without `now` none of them does, and no
     terms are looked at. Reads without a lock, so that refusing costs next to nothing. Saying
     nothing promises nothing: only `reserve_stock` does.
+
+    A shortage is remembered for a moment, see `refuse_known_shortage`. So the caller's transaction
+    has not changed any stock.
     """
     wanted = _summed(lines)
     if not wanted:
         return
-    look = _refuse_if_short(wanted, reference="", now=now, at=now)
+    look = _refuse_if_short(wanted, reference="", now=now, at=now, remembers=now is not None)
     if now is not None and look.has_terms:
         refuse_beyond_terms(
             terms_of(wanted, buyer=buyer, reference="", replaces="", now=now),
             has_buyer=bool(buyer),
         )
+
+
+def may_know_shortages(*, now: datetime) -> bool:
+    """Tell whether somebody may be turned away without a query: a shortage is known, a sale runs.
+
+    Next to free; to a No there is nothing to be asked of `enter_sales` and `refuse_known_shortage`.
+    """
+    return store.remembers_shortages() or any(sale.runs_at(now) for sale in sale_board().sales)
+
+
+def refuse_known_shortage(*, lines: Iterable[StockLine], now: datetime) -> None:
+    """Raise the OutOfStock that `refuse_short_lines` would, if that is known from a moment ago.
+
+    It is at most a quarter of a second old, and a change of the stock in any process ends it: to
+    ask for that is the one trip that this takes. Where that cannot be told, where not every line is
+    known, or one is in a flash sale, nobody is refused here.
+    """
+    wanted = _summed(lines)
+    found = store.remembered_shortage(wanted, now=now)
+    if not found or any(sale_board().running(variant_id, now=now) for variant_id in wanted):
+        return
+    if store.have_moved({variant_id: one.at for variant_id, one in found.items()}):
+        return
+    _refuse_what_is_short(
+        (variant_id, found[variant_id].sku, units, found[variant_id].available)
+        for variant_id, units in wanted.items()
+    )
 
 
 def reserve_stock(
@@ -391,11 +422,17 @@ def _hold(
 
 
 def _refuse_if_short(
-    wanted: Mapping[int, int], *, reference: str, now: datetime | None, at: datetime | None
+    wanted: Mapping[int, int],
+    *,
+    reference: str,
+    now: datetime | None,
+    at: datetime | None,
+    remembers: bool = False,
 ) -> _Look:
     """Raise OutOfStock if these lines cannot be covered, unless the reference holds already.
 
-    With `now`, units of holds that ended before it count as there. Terms are those of `at`.
+    With `now`, units of holds that ended before it count as there. Terms are those of `at`. What
+    was found is remembered if `remembers` says so and it is short.
 
     Raises ReservationOver when the reference was released.
     """
@@ -416,16 +453,28 @@ def _refuse_if_short(
     look = _Look(is_held=rows[0][4], has_terms=any(row[6] for row in rows))
     if look.is_held:
         return look
+    try:
+        _refuse_what_is_short((row[0], row[1], row[2], int(row[3])) for row in rows)
+    except OutOfStock:
+        if remembers and now is not None:
+            store.remember_shortage(
+                {row[0]: store.Found(sku=row[1], available=int(row[3]), at=now) for row in rows}
+            )
+        raise
+    return look
+
+
+def _refuse_what_is_short(looked: Iterable[tuple[int, str, int, int]]) -> None:
+    """Raise OutOfStock that names every short one of these: variant, SKU, requested, available."""
     short = [
         {
             "variant_id": variant_id,
             "sku": sku,
             "requested": requested,
-            "available": int(available),
+            "available": available,
         }
-        for variant_id, sku, requested, available, *_ in rows
+        for variant_id, sku, requested, available in looked
         if available < requested
     ]
     if short:
         raise OutOfStock("Some lines ask for more than there is.", lines=short)
-    return look

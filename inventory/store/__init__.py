@@ -1,6 +1,24 @@
-"""What inventory keeps in Redis: copies and hints, which may vanish."""
+"""What inventory keeps in Redis, or for a moment in a process: hints that may vanish."""
 
 from inventory.store import gate
-from inventory.store.units import forget_units, remember_units, remembered_units
+from inventory.store.shortages import (
+    Found,
+    forget_shortages,
+    remember_shortage,
+    remembered_shortage,
+    remembers_shortages,
+)
+from inventory.store.units import forget_units, have_moved, remember_units, remembered_units
 
-__all__ = ["forget_units", "gate", "remember_units", "remembered_units"]
+__all__ = [
+    "Found",
+    "forget_shortages",
+    "forget_units",
+    "gate",
+    "have_moved",
+    "remember_shortage",
+    "remember_units",
+    "remembered_shortage",
+    "remembered_units",
+    "remembers_shortages",
+]

@@ -22,7 +22,7 @@ from typing import Final
 
 from redis.commands.core import Script
 
-from shop.redis import limiter
+from shop.redis import ask_script, limiter
 
 MARGIN_PERCENT: Final = 150  # tries let in for each unit that is left: some will fail
 SOLD_OUT_MS: Final = 1_000  # "sold out" is believed so long; then one caller looks again
@@ -363,28 +363,29 @@ def _run(
     new_ticket: str = "",
     left: int | None = None,
 ) -> list[bytes | int]:
-    answer: list[bytes | int] = _script()(
-        keys=[*_keys(pace.sale_id), f"sale:{{{pace.sale_id}}}:known:{key}"],
-        args=[
-            op,
-            pace.per_second,
-            pace.at_once,
-            pace.kept_ms,
-            "" if left is None else max(left, 0),
-            key,
-            holder,
-            ticket,
-            new_ticket,
-            MARGIN_PERCENT,
-            SOLD_OUT_MS,
-            FRESH_MS,
-            ASKING_MS,
-            FLIGHT_MS,
-            ADMITTED_MS,
-            ABSENT_MS,
-            pace.opens_in_ms,
-        ],
-        client=limiter(),
+    first, *others = _keys(pace.sale_id)
+    answer: list[bytes | int] = ask_script(
+        limiter(),
+        _script(),
+        first,
+        op,
+        pace.per_second,
+        pace.at_once,
+        pace.kept_ms,
+        "" if left is None else max(left, 0),
+        key,
+        holder,
+        ticket,
+        new_ticket,
+        MARGIN_PERCENT,
+        SOLD_OUT_MS,
+        FRESH_MS,
+        ASKING_MS,
+        FLIGHT_MS,
+        ADMITTED_MS,
+        ABSENT_MS,
+        pace.opens_in_ms,
+        others=[*others, f"sale:{{{pace.sale_id}}}:known:{key}"],
     )
     return answer
 

@@ -1,20 +1,26 @@
 """How many units there are, as Redis remembers it: copies for some seconds, which may vanish.
 
-One key a variant, `stock:1:{id}`, holds a decimal number of units.
+One key a variant, `stock:1:{id}`, holds a decimal number of units; another, `stock:moved:1:{id}`,
+the time of its last change, in milliseconds since 1970, as long as a shortage may be remembered.
 """
 
 import random
+import time
 from collections.abc import Collection, Mapping
+from datetime import datetime
 
 import structlog
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
+from inventory.store.shortages import SECONDS, forget_shortages
 from shop.redis import cache_client
 
 # Each copy lives from 4 to 6 seconds, so that copies made together do not end together.
 _SHORTEST_MS = 4000
 _LONGEST_MS = 6000
+_MOVED_MS = int(4 * SECONDS * 1000)
+_CLOCKS_DIFFER_MS = 50  # between two machines of the shop, at most
 
 log = structlog.get_logger("inventory.store")
 
@@ -51,13 +57,38 @@ def remember_units(units: Mapping[int, int]) -> None:
 
 
 def forget_units(variant_ids: Collection[int]) -> None:
-    """Forget these, in one trip. What cannot be forgotten lasts a few seconds longer."""
+    """Forget these, and tell all processes that they moved, in one trip.
+
+    What cannot be forgotten lasts a few seconds longer.
+    """
     if not variant_ids:
         return
+    forget_shortages(variant_ids)
     pipeline = cache_client().pipeline(transaction=False)
     for variant_id in variant_ids:
         pipeline.unlink(_key(variant_id))
+        pipeline.set(_moved_key(variant_id), int(time.time() * 1000), px=_MOVED_MS)
     _run(pipeline)
+
+
+def have_moved(seen: Mapping[int, datetime]) -> bool:
+    """Tell whether any of these may have changed since it was seen, in one trip.
+
+    True when Redis is away. A clock that is further off than 50 ms may hide a change.
+    """
+    asked = list(seen)
+    pipeline = cache_client().pipeline(transaction=False)
+    for variant_id in asked:
+        pipeline.get(_moved_key(variant_id))
+    try:
+        moved = pipeline.execute()
+    except RedisError as error:
+        log.warning("stock_hints_unread", error=type(error).__name__)
+        return True
+    return any(
+        at is not None and int(at) > seen[variant_id].timestamp() * 1000 - _CLOCKS_DIFFER_MS
+        for variant_id, at in zip(asked, moved, strict=True)
+    )
 
 
 def _run(pipeline: Pipeline) -> None:
@@ -69,3 +100,7 @@ def _run(pipeline: Pipeline) -> None:
 
 def _key(variant_id: int) -> str:
     return f"stock:1:{variant_id}"
+
+
+def _moved_key(variant_id: int) -> str:
+    return f"stock:moved:1:{variant_id}"

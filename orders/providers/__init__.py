@@ -3,13 +3,17 @@
 from django.conf import settings
 
 from orders.providers.base import PaymentProvider
+from orders.providers.careful import CarefulProvider
 from orders.providers.manual.provider import ManualProvider
 from orders.providers.sandbox.provider import SandboxProvider
 
 MANUAL = "manual"
 SANDBOX = "sandbox"
 
-_PROVIDERS: dict[str, PaymentProvider] = {MANUAL: ManualProvider(), SANDBOX: SandboxProvider()}
+_PROVIDERS: dict[str, PaymentProvider] = {
+    MANUAL: CarefulProvider(ManualProvider()),
+    SANDBOX: CarefulProvider(SandboxProvider()),
+}
 
 
 def provider_of(code: str) -> PaymentProvider:

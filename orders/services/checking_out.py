@@ -19,12 +19,14 @@ from django.db.models import Q
 
 from accounts.models import User
 from cart.errors import CartUnavailable
-from cart.services import CartOwner, CartSnapshot, empty_cart_by_id
+from cart.services import CartOwner, CartSnapshot, empty_cart_by_id, forget_checkout
 from inventory.services import (
     Admission,
     StockLine,
     enter_sales,
     leave_sales,
+    may_know_shortages,
+    refuse_known_shortage,
     refuse_short_lines,
 )
 from orders.errors import (
@@ -117,11 +119,16 @@ def checkout(*, wish: CheckoutWish, scope: Scope, request_id: str, now: datetime
     """
     # Before the key is claimed, because the cart is emptied only after its answer is stored: so a
     # twin of this request finds the cart, or the answer, and never neither.
-    cart = cart_or_none(wish.owner)
+    turns_away = may_know_shortages(now=now)
+    cart = cart_or_none(wish.owner, answers_last=None if turns_away else _answers_last())
     fault("checkout.before_prepare")
+    if turns_away:
+        _turn_away(wish=wish, cart=cart, now=now)
     admission = _admission(wish=wish, cart=cart, scope=scope, now=now)
     if admission.ticket is not None:
         return CheckoutAnswer(ticket_answer(admission.ticket))
+    if turns_away:
+        cart = _begun(wish=wish, admission=admission)
     try:
         prepared = _admitted(admission, wish=wish, cart=cart, scope=scope, now=now)
     except IntegrityError as error:
@@ -140,6 +147,35 @@ def checkout(*, wish: CheckoutWish, scope: Scope, request_id: str, now: datetime
     return _pay_and_settle(
         prepared.payment, prepared.known, scope=scope, request_id=request_id, now=now
     )
+
+
+def _answers_last() -> timedelta:
+    return timedelta(seconds=settings.SHOP_IDEMPOTENCY_SECONDS)
+
+
+def _turn_away(*, wish: CheckoutWish, cart: CartSnapshot | None, now: datetime) -> None:
+    """Refuse what is known to be short before it costs a query.
+
+    Not where a checkout of the cart's owner may have been answered before: its key might be this
+    one, and then that answer is due. Every checkout leaves a note of itself in the cart before it
+    claims its key, and a refused one takes it out again.
+    """
+    if cart is None or cart.has_been_tried(now=now):
+        return
+    require_payable(wish.provider, wish.token)
+    _require_address_of_buyer(wish)
+    refuse_known_shortage(
+        lines=[StockLine(line.variant_id, line.quantity) for line in cart.lines], now=now
+    )
+
+
+def _begun(*, wish: CheckoutWish, admission: Admission) -> CartSnapshot | None:
+    """Read the cart once more and have it say that a checkout has begun."""
+    try:
+        return cart_or_none(wish.owner, answers_last=_answers_last())
+    except CartUnavailable:
+        leave_sales(admission=admission, came_to_nothing=True, gives_tickets_back=True)
+        raise
 
 
 def _admission(
@@ -165,7 +201,7 @@ def _admitted(
     scope: Scope,
     now: datetime,
 ) -> _Prepared:
-    """Prepare, and then make room at the gate, whatever came of it."""
+    """Prepare, and then make room at the gate and take the note out of the cart, if it is right."""
     came_to_nothing = False
     try:
         return _prepare(wish=wish, cart=cart, scope=scope, now=now)
@@ -176,6 +212,8 @@ def _admitted(
         raise
     finally:
         leave_sales(admission=admission, came_to_nothing=came_to_nothing)
+        if came_to_nothing and cart is not None:
+            forget_checkout(cart=cart)
 
 
 @retried

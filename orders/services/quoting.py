@@ -7,7 +7,15 @@ from datetime import UTC, datetime, timedelta
 from django.core import signing
 
 from cart.errors import CartNotFound
-from cart.services import CartOwner, CartSnapshot, Quote, cart_snapshot, load_rules, price
+from cart.services import (
+    CartOwner,
+    CartSnapshot,
+    Quote,
+    begin_checkout,
+    cart_snapshot,
+    load_rules,
+    price,
+)
 from catalog.selectors import VariantCard, variants_for_sale
 from orders.errors import CartEmpty, NotForSale, PriceChanged, QuoteExpired
 from orders.services.drafts import Postal
@@ -48,10 +56,16 @@ class Expectation:
     quote_token: str | None = None
 
 
-def cart_or_none(owner: CartOwner) -> CartSnapshot | None:
-    """Return what is in the cart, or None if there is nothing. Raises CartUnavailable."""
+def cart_or_none(owner: CartOwner, *, answers_last: timedelta | None = None) -> CartSnapshot | None:
+    """Return what is in the cart, or None if there is nothing. Raises CartUnavailable.
+
+    With `answers_last`, it is noted in the cart that a checkout has begun; see `begin_checkout`.
+    """
     try:
-        cart = cart_snapshot(owner=owner)
+        if answers_last is None:
+            cart = cart_snapshot(owner=owner)
+        else:
+            cart = begin_checkout(owner=owner, answers_last=answers_last)
     except CartNotFound:
         return None
     return cart if cart.lines else None

@@ -28,12 +28,13 @@ from redis.exceptions import RedisError
 from shop.breaker import Breaker
 from shop.cache.gate import Gate
 from shop.observe import metrics
-from shop.redis import cache_client
+from shop.redis import ask, ask_script, ask_script_of_many, cache_client
 
 LEASE_MS = 2000
 WAIT_SECONDS = 0.3
 WAIT_STEP_SECONDS = 0.02
 ABSENT_SECONDS = 30
+MOST_FIELDS = 300  # of one thing: about a hundred parts
 _ABSENT = b"\x00absent"
 
 log = structlog.get_logger("shop.cache")
@@ -43,8 +44,9 @@ _breaker = Breaker()
 _past_the_cache = Gate(at_once=settings.SHOP_UNCACHED_READS, wait_seconds=0.3)
 
 # What a reader runs who has found nothing fresh. KEYS[1] the hash; ARGV: field, lease token,
-# lease ms. Returns the value (false if there is none), what to do ('use', 'fill' when the lease is
-# ours, 'wait' when another's), and the generation to fill under.
+# lease ms, most fields. Returns the value (false if there is none), what to do ('use', 'fill' when
+# the lease is ours, 'wait' when another's), and the generation to fill under. A hash that is full
+# gives no leases: what is asked for by addresses that somebody makes up is not kept without end.
 _READ = """
 local value = redis.call('HGET', KEYS[1], ARGV[1])
 local generation = redis.call('HGET', KEYS[1], 'generation') or '0'
@@ -60,16 +62,23 @@ if held then
   local until_ms = tonumber(string.match(held, '^(%d+):'))
   if until_ms and until_ms > now then return {value, 'wait', generation} end
 end
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) and not value then
+  return {value, 'fill', generation}
+end
 redis.call('HSET', KEYS[1], lease_field, (now + tonumber(ARGV[3])) .. ':' .. ARGV[2])
 if redis.call('TTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], 60000) end
 return {value, 'fill', generation}
 """
 
-# ARGV: field, generation seen, value, ms that it is fresh, ms that it is kept.
+# ARGV: field, generation seen, value, ms that it is fresh, ms that it is kept, most fields.
 _FILL = """
 local generation = redis.call('HGET', KEYS[1], 'generation') or '0'
 redis.call('HDEL', KEYS[1], 'lease:' .. ARGV[1])
 if generation ~= ARGV[2] then return 0 end
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[6])
+    and redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then
+  return 0
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3], 'fresh:' .. ARGV[1], now + tonumber(ARGV[4]))
@@ -130,61 +139,79 @@ class AsideCache:
     def __init__(self, *, name: str, version: str, ttl_seconds: int = 3600) -> None:
         self._name = name
         self._field = f"v{version}"
-        self._fresh_field = f"fresh:v{version}"
         self._ttl_seconds = ttl_seconds
 
     def _key(self, key: str | int) -> str:
         return f"aside:{{{self._name}:{key}}}"
 
-    def get(self, key: str | int, load: Callable[[], bytes | None]) -> bytes | None:
+    def get(
+        self, key: str | int, load: Callable[[], bytes | None], *, part: str = ""
+    ) -> bytes | None:
         """Return the bytes for `key`: cached, or loaded and then cached. None if there are none.
 
-        `load` reads the database and is called at most once here; what it raises is passed on.
-        Raises Unavailable if Redis is away, or who fills takes too long, and too many others read
-        past the cache already.
+        A thing may have parts (the pages of a list), which are dropped together; about a hundred
+        are kept. `load` reads the database and is called at most once here; what it raises is
+        passed on. Raises Unavailable if Redis is away, or who fills takes too long, and too many
+        others read past the cache already.
         """
-        name = self._key(key)
+        name, field = self._key(key), f"{self._field}:{part}" if part else self._field
         deadline = time.monotonic() + WAIT_SECONDS
         while True:
             try:
-                found = self._look(name)
+                found = self._look(name, field)
             except RedisError as error:
                 self._away(error)
                 with _past_the_cache.entered():
                     return load()
             if found.verdict == b"fill":
                 self._note("fill")
-                value = load()
-                self._store(name, generation=found.generation, value=value)
-                return value
+                return self._filled(name, field, found.generation, load)
             if found.value is not None:
                 self._note("hit" if found.verdict == b"use" else "stale")
                 return None if found.value == _ABSENT else found.value
             if time.monotonic() >= deadline:
-                return self._impatient(name, load)
+                return self._impatient(name, field, load)
             time.sleep(WAIT_STEP_SECONDS)
 
-    def _look(self, name: str) -> _Found:
+    def _filled(
+        self, name: str, field: str, generation: bytes, load: Callable[[], bytes | None]
+    ) -> bytes | None:
+        try:
+            value = load()
+        except Exception:
+            self._let_go(name, field)  # who waits shall not wait for a fill that has failed
+            raise
+        self._store(name, field, generation=generation, value=value)
+        return value
+
+    def _let_go(self, name: str, field: str) -> None:
+        try:
+            ask(cache_client(), "HDEL", name, f"lease:{field}")
+        except RedisError as error:
+            self._away(error)
+
+    def _look(self, name: str, field: str) -> _Found:
         # Nearly always it is there and fresh, and a plain read is cheaper than a script.
-        value, fresh_until = _answer_of(
-            lambda: cast(
-                list[bytes | None], cache_client().hmget(name, [self._field, self._fresh_field])
-            )
-        )
+        value, fresh_until = self._kept(name, field)
         if value is not None and _is_fresh(fresh_until):
             return _Found(value, b"use")
-        args: list[str | int] = [self._field, secrets.token_hex(8), LEASE_MS]
-        return _Found(
-            *_answer_of(lambda: _script(_READ)(keys=[name], args=args, client=cache_client()))
+        args = (field, secrets.token_hex(8), LEASE_MS, MOST_FIELDS)
+        return _Found(*_answer_of(lambda: ask_script(cache_client(), _script(_READ), name, *args)))
+
+    def _kept(self, name: str, field: str) -> list[bytes | None]:
+        """Return the value and until when it is fresh, whatever is there."""
+        return _answer_of(
+            lambda: cast(
+                list[bytes | None],
+                ask(cache_client(), "HMGET", name, field, f"fresh:{field}"),
+            )
         )
 
-    def _impatient(self, name: str, load: Callable[[], bytes | None]) -> bytes | None:
+    def _impatient(self, name: str, field: str, load: Callable[[], bytes | None]) -> bytes | None:
         """Read past the cache, as who fills takes too long; unless it is there after all."""
         with _past_the_cache.entered():
             try:
-                value = _answer_of(
-                    lambda: cast(bytes | None, cache_client().hget(name, self._field))
-                )
+                value = _answer_of(lambda: cast(bytes | None, cache_client().hget(name, field)))
             except RedisError as error:
                 self._away(error)
                 value = None
@@ -200,12 +227,7 @@ class AsideCache:
         None says nothing: neither that there are none, nor that Redis answered.
         """
         try:
-            value, fresh_until = _answer_of(
-                lambda: cast(
-                    list[bytes | None],
-                    cache_client().hmget(self._key(key), [self._field, self._fresh_field]),
-                )
-            )
+            value, fresh_until = self._kept(self._key(key), self._field)
         except RedisError:
             return None  # whoever reads on says so in the log
         if value is None or value == _ABSENT or not _is_fresh(fresh_until):
@@ -252,7 +274,7 @@ class AsideCache:
     def _look_at_many(self, keys: Collection[str | int]) -> dict[str | int, _Found]:
         pipe = cache_client().pipeline(transaction=False)
         for key in keys:
-            pipe.hmget(self._key(key), [self._field, self._fresh_field])
+            pipe.hmget(self._key(key), [self._field, f"fresh:{self._field}"])
         found = {
             key: _Found(value, b"use")
             for key, (value, fresh_until) in zip(keys, _answer_of(pipe.execute), strict=True)
@@ -260,11 +282,12 @@ class AsideCache:
         }
         others = [key for key in keys if key not in found]
         if others:
-            pipe = cache_client().pipeline(transaction=False)
-            for key in others:
-                args: list[str | int] = [self._field, secrets.token_hex(8), LEASE_MS]
-                _script(_READ)(keys=[self._key(key)], args=args, client=pipe)
-            for key, answer in zip(others, _answer_of(pipe.execute), strict=True):
+            calls = [
+                (self._key(key), (self._field, secrets.token_hex(8), LEASE_MS, MOST_FIELDS))
+                for key in others
+            ]
+            answers = _answer_of(lambda: ask_script_of_many(cache_client(), _script(_READ), calls))
+            for key, answer in zip(others, answers, strict=True):
                 found[key] = _Found(*answer)
         return found
 
@@ -297,25 +320,23 @@ class AsideCache:
         if not keys:
             return
         try:
-            pipe = cache_client().pipeline(transaction=False)
-            for key in dict.fromkeys(keys):
-                _script(_DROP)(keys=[self._key(key)], args=[secrets.token_hex(8)], client=pipe)
-            pipe.execute()
+            calls = [(self._key(key), (secrets.token_hex(8),)) for key in dict.fromkeys(keys)]
+            ask_script_of_many(cache_client(), _script(_DROP), calls)
         except RedisError as error:
             log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
 
-    def _fill_args(self, generation: bytes, value: bytes | None) -> list[Any]:
+    def _fill_args(self, field: str, generation: bytes, value: bytes | None) -> list[Any]:
         if value is None:
             kept_ms = ABSENT_SECONDS * 1000
-            return [self._field, generation, _ABSENT, kept_ms, kept_ms]
+            return [field, generation, _ABSENT, kept_ms, kept_ms, MOST_FIELDS]
         jitter = random.uniform(0.9, 1.1)  # noqa: S311 — no secret
         fresh_ms = int(self._ttl_seconds * 1000 * jitter)
-        return [self._field, generation, value, fresh_ms, 2 * fresh_ms]
+        return [field, generation, value, fresh_ms, 2 * fresh_ms, MOST_FIELDS]
 
-    def _store(self, name: str, *, generation: bytes, value: bytes | None) -> None:
-        args = self._fill_args(generation, value)
+    def _store(self, name: str, field: str, *, generation: bytes, value: bytes | None) -> None:
+        args = self._fill_args(field, generation, value)
         try:
-            _script(_FILL)(keys=[name], args=args, client=cache_client())
+            ask_script(cache_client(), _script(_FILL), name, *args)
         except RedisError as error:
             self._away(error)
 
@@ -325,11 +346,11 @@ class AsideCache:
         if not missing:
             return
         try:
-            pipe = cache_client().pipeline(transaction=False)
-            for key, generation in missing.items():
-                args = self._fill_args(generation, loaded.get(key))
-                _script(_FILL)(keys=[self._key(key)], args=args, client=pipe)
-            pipe.execute()
+            calls = [
+                (self._key(key), self._fill_args(self._field, generation, loaded.get(key)))
+                for key, generation in missing.items()
+            ]
+            ask_script_of_many(cache_client(), _script(_FILL), calls)
         except RedisError as error:
             self._away(error)
 

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 KeyT = TypeVar("KeyT", bound=Hashable)
 ValueT = TypeVar("ValueT")
 
-PATIENCE_SECONDS = 1.0  # how long a caller waits for another one who reads the same
+PATIENCE_SECONDS = 0.3  # how long a caller waits for another one who reads the same
 
 
 class _Flight(Generic[ValueT]):
@@ -47,10 +47,11 @@ class ShortMemory(Generic[KeyT, ValueT]):
     def through(self, key: KeyT, load: Callable[[], ValueT | None]) -> ValueT | None:
         """Return what is remembered, or else what `load` gives, and remember that if it is any.
 
-        Of callers who miss the same key at once one loads, and the others wait for it for a
-        second at most. `seconds` count from before `load` began, so that they bound how old an
-        answer may be. What `load` raises is passed on to the one who called it. The others load
-        for themselves then, and also when it gave None: their `load` may look further.
+        Of callers who miss the same key at once one loads, and the others wait for it for
+        `PATIENCE_SECONDS` at most. `seconds` count from before `load` began, so that they bound
+        how old an answer may be. What `load` raises is passed on to the one who called it. The
+        others load for themselves then, and also when it gave None: their `load` may look
+        further.
         """
         known = self.get(key)
         if known is not None:

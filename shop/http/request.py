@@ -33,8 +33,8 @@ class ShopHandler(WSGIHandler):
     request_class = ShopRequest
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
-        """Return the route, which a middleware may have looked up already."""
-        return request.resolver_match or super().resolve_request(request)
+        """Return the route, which is looked up once for a path that is asked for often."""
+        return match_of(request) or super().resolve_request(request)
 
 
 # Longer paths are looked up each time: what strangers send does not fill the memory.

@@ -18,6 +18,7 @@ SUBSCRIBERS: dict[str, tuple[str, ...]] = {
     "inventory.low_stock": ("inventory.send_low_stock",),
     "catalog.pictures_added": ("catalog.render_product",),
     "catalog.type_changed": ("catalog.relist_type",),
+    "catalog.collection_changed": ("catalog.invalidate_collection",),
     "catalog.product_changed": ("catalog.invalidate_product",),
     "order.confirmed": ("orders.send_confirmation", "orders.empty_cart"),
     "order.cancelled": ("orders.send_cancellation",),

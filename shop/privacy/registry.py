@@ -159,7 +159,7 @@ def audit(found_models: Iterator[type[models.Model]], person: type[models.Model]
         seen.add(label)
         table = tables().get(label)
         declared = table.fields if table else {}
-        needed = {one.name for one in model._meta.concrete_fields if _needs_a_class(one)}
+        needed = {one.name for one in model._meta.concrete_fields if needs_a_class(one)}
         wrong += [f"{label}.{name} is not classified" for name in sorted(needed - set(declared))]
         there = {one.name for one in model._meta.concrete_fields}
         wrong += [f"{label}.{name} is declared and not there" for name in set(declared) - there]
@@ -172,5 +172,6 @@ def audit(found_models: Iterator[type[models.Model]], person: type[models.Model]
     return wrong
 
 
-def _needs_a_class(one: Any) -> bool:
+def needs_a_class(one: Any) -> bool:
+    """Tell whether a field's values may say something of somebody, so that the registry says it."""
     return not (one.is_relation or one.choices or isinstance(one, _TELLS_NOTHING))

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 IS_FULL = os.environ.get("RACES") == "full"
-# A failing run prints it, and is run again by setting it. `make test` has one seed, so that a change
-# is judged by what it changes; `make races` and `make soak` go where nobody has been.
+# A failing run prints it, and is run again by setting it. `make test` has one seed, so that a
+# change is judged by what it changes; `make races` and `make soak` go where nobody has been.
 _EXPLORES = IS_FULL or "SOAK_EXAMPLES" in os.environ
 SEED = int(
     os.environ.get("RACES_SEED") or (random.SystemRandom().randrange(10**6) if _EXPLORES else 20)

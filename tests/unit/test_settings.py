@@ -91,8 +91,9 @@ def test_safe_settings_start() -> None:
         "SHOP_JWT_KEYS": json.dumps({"2026-11": SAFE["SHOP_JWT_PRIVATE_KEY"], "next": PUBLIC_PEM})
     }
     proxies = {"SHOP_TRUSTED_PROXIES": "10.0.0.0/8"}
+    cluster = {"REDIS_CLUSTER": "all", "REDIS_URL": "redis://a.invalid/0,redis://b.invalid"}
 
-    started = _start({**SAFE, **new, **proxies})
+    started = _start({**SAFE, **new, **proxies, **cluster})
 
     assert started.returncode == 0, started.stderr
 
@@ -128,6 +129,9 @@ def test_safe_settings_start() -> None:
         ({"SHOP_ADMIN_NETWORKS": ""}, "SHOP_ADMIN_NETWORKS"),
         ({"SHOP_ADMIN_NETWORKS": "the office"}, "SHOP_ADMIN_NETWORKS"),
         ({"SHOP_RATE_LIMIT": "off"}, "SHOP_RATE_LIMIT"),
+        ({"REDIS_CLUSTER": "carts,sessions"}, "REDIS_CLUSTER"),
+        ({"REDIS_CLUSTER": "cache", "REDIS_CACHE_URL": "redis://r.invalid/1"}, "REDIS_CLUSTER"),
+        ({"REDIS_CLUSTER": "all", "CELERY_BROKER_URL": ""}, "CELERY_BROKER_URL"),
         ({"SHOP_RATE_LIMIT": "a hundred"}, "SHOP_RATE_LIMIT"),
         ({"SHOP_TRUSTED_PROXIES": "everybody"}, "SHOP_TRUSTED_PROXIES"),
         ({"SHOP_TRUSTED_PROXIES": "0.0.0.0/0"}, "SHOP_TRUSTED_PROXIES"),

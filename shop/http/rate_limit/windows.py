@@ -11,7 +11,7 @@ from typing import NamedTuple
 from redis.commands.core import Script
 
 from shop.http.rate_limit.rates import Rate
-from shop.redis import limiter
+from shop.redis import ask_script, limiter
 
 
 class Taken(NamedTuple):
@@ -58,10 +58,13 @@ def take_shared(key: str, rate: Rate) -> Taken:
 
     Raises RedisError.
     """
-    allowed, remaining, reset = _take_script()(
-        keys=[key],
-        args=[rate.limit, rate.seconds * 1_000_000, secrets.token_bytes(8)],
-        client=limiter(),
+    allowed, remaining, reset = ask_script(
+        limiter(),
+        _take_script(),
+        key,
+        rate.limit,
+        rate.seconds * 1_000_000,
+        secrets.token_bytes(8),
     )
     return Taken(bool(allowed), max(0, remaining), max(1, math.ceil(reset / 1_000_000)))
 

@@ -578,3 +578,60 @@ def test_a_store_that_forgot_its_scripts_learns_them_again() -> None:
 
     assert edit().outcome == Outcome.DONE
     assert units() == {7: 2}
+
+
+class TestNotingTrials:
+    def test_says_that_a_checkout_was_begun_until_it_is_taken_back(self) -> None:
+        edit()
+        before = kept()
+
+        noted = store.note_trial(CART, seconds=60)
+
+        assert noted is not None
+        cart, trial = noted
+        assert cart == before
+        assert kept().tried_until == trial.until > 0
+        store.forget_trial(CART, trial)
+        assert kept() == before
+
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+    def test_a_note_is_never_taken_back_by_another_checkout(self, order: tuple[int, int]) -> None:
+        edit()
+        # The second one is over first: its own note is older than the one that stays.
+        trials = [noted[1] for _ in range(3) if (noted := store.note_trial(CART, seconds=60))]
+        for place in order:
+            store.forget_trial(CART, trials[place])
+
+        assert kept().tried_until == trials[2].until
+        store.forget_trial(CART, trials[2])
+        assert kept().tried_until >= trials[1].until_before
+
+    def test_the_first_of_two_stays_noted_when_the_second_comes_to_nothing(self) -> None:
+        edit()
+        first, second = (store.note_trial(CART, seconds=60) for _ in range(2))
+        assert first is not None
+        assert second is not None
+
+        store.forget_trial(CART, second[1])
+
+        assert kept().tried_until == first[1].until
+
+    def test_edits_and_emptying_leave_it(self) -> None:
+        edit()
+        noted = store.note_trial(CART, seconds=60)
+        assert noted is not None
+        assert store.empty(CART, version=kept().version)
+        edit(action="clear")
+        edit()
+
+        assert kept().tried_until == noted[1].until
+
+    def test_there_is_none_in_a_cart_that_is_not_there(self) -> None:
+        assert store.note_trial(CART, seconds=60) is None
+        assert store.read(CART) is None
+
+    def test_what_cannot_be_read_stands_for_any_time(self) -> None:
+        edit()
+        carts().hset(store.cart_key(CART), "k", "for ever")
+
+        assert kept().tried_until == 10**16

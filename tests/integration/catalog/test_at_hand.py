@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.http import HttpRequest
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 from pytest_django import DjangoAssertNumQueries
 from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -17,8 +17,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from catalog.models import Product
 from catalog.selectors import forget_pages
 from catalog.services import PriceDraft, set_prices
+from catalog.store import PAGE_SECONDS
 from catalog.views import ProductView
 from shop.cache.aside import AsideCache
+from shop.http import at_hand
 from shop.http.at_hand import AnswerAtHandMiddleware
 from tests.integration.catalog.conftest import Committing, Trips
 from tests.make import catalog as make
@@ -173,7 +175,7 @@ def test_a_copy_at_hand_costs_no_sql_and_the_trip_of_the_limiter(
         client.get(path)
     assert len(trips) == 1
 
-    forget_pages()  # as after 0.8 s, or in another process
+    forget_pages()  # as after half a second, or in another process
     with django_assert_num_queries(0), redis_trips() as trips:
         client.get(path)
     assert len(trips) == 2
@@ -210,7 +212,7 @@ def test_a_change_by_another_process_is_seen_when_the_copy_is_too_old(
 
     assert client.get(path).json()["title"] == "Mug"
     now = time.monotonic()
-    monkeypatch.setattr("shop.cache.memory.time.monotonic", lambda: now + 0.81)
+    monkeypatch.setattr("shop.cache.memory.time.monotonic", lambda: now + PAGE_SECONDS + 0.01)
     assert client.get(path).json()["title"] == "Beaker"
 
 
@@ -230,3 +232,49 @@ def test_a_store_that_is_away_sends_the_reader_the_long_way(
 
     assert response.status_code == 200
     assert answered == []
+
+
+def test_who_comes_without_tls_is_sent_to_it_by_the_long_way(
+    client: Client, settings: Any, answered: list[str]
+) -> None:
+    """A layer that answers by itself is not passed by, and its words are no headers."""
+    path = f"/api/v1/products/{product().pk}"
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+    client.get(path, headers={"X-Forwarded-Proto": "https"})
+    plain = client.get(path)
+    secure = client.get(path, headers={"X-Forwarded-Proto": "https"})
+
+    assert plain.status_code == 301
+    assert plain["Location"] == f"https://testserver{path}"
+    assert secure.status_code == 200
+
+
+def test_what_the_layers_say_to_one_origin_is_not_said_to_another(
+    client: Client, settings: Any, answered: list[str]
+) -> None:
+    settings.CORS_ALLOWED_ORIGINS = ["https://www.shop.example"]
+    path = f"/api/v1/products/{product().pk}"
+    client.get(path)
+
+    def allowed(origin: str) -> str | None:
+        return client.get(path, headers={"Origin": origin}).get("Access-Control-Allow-Origin")
+
+    for _ in range(2):
+        assert allowed("https://www.shop.example") == "https://www.shop.example"
+        assert allowed("https://evil.example") is None
+    assert len(answered) == 4
+
+
+def test_origins_that_strangers_make_up_take_bounded_room() -> None:
+    layers = at_hand._Layers(settings.SHOP_HEADER_LAYERS)
+
+    for number in range(3 * at_hand._KINDS):
+        layers.headers_for(
+            RequestFactory().get("/api/v1/products/1", HTTP_ORIGIN=f"https://{number}.example")
+        )
+    layers.headers_for(RequestFactory().get("/api/v1/products/1", HTTP_ORIGIN="https://a" * 100))
+
+    assert len(layers._said) <= at_hand._KINDS
+    assert max(len(origin or "") for _, origin in layers._said) <= at_hand._LONGEST_ORIGIN

@@ -296,6 +296,48 @@ class TestReceipts:
         assert [row["on_hand_after"] for row in answers[0].json()["movements"]] == [7, 3]
         assert {row["reason"] for row in answers[0].json()["movements"]} == {"Delivered"}
 
+    @pytest.mark.parametrize("kind", ["receipts", "returns"])
+    @pytest.mark.parametrize("differs", ["quantity", "line", "warehouse"])
+    def test_a_note_that_says_something_else_is_refused(
+        self, clerk: APIClient, kind: str, differs: str
+    ) -> None:
+        stock, other = make.stock(on_hand=5), make.stock(on_hand=0)
+        make.make_warehouse("north")
+        line: dict[str, object] = {"sku": stock.variant.sku, "quantity": 2}
+        first = {
+            "warehouse": "main",
+            "reference": "DN-1",
+            "lines": [line],
+            "reason": "By lorry",
+            **({"to": "stock"} if kind == "returns" else {}),
+        }
+        path = f"/api/v1/inventory/{kind}"
+        assert clerk.post(path, first).status_code == 201
+        lines: dict[str, list[dict[str, object]]] = {
+            "quantity": [{"sku": stock.variant.sku, "quantity": 3}],
+            "line": [line, {"sku": other.variant.sku, "quantity": 1}],
+            "warehouse": [line],
+        }
+        place = "north" if differs == "warehouse" else "main"
+
+        answer = clerk.post(path, {**first, "warehouse": place, "lines": lines[differs]})
+
+        if differs == "line":  # a note may grow: what it has had is counted once, the rest now
+            assert answer.status_code == 201
+            assert [row["on_hand_after"] for row in answer.json()["movements"]] == [7, 1]
+            return
+        assert (answer.status_code, answer.json()["code"]) == (409, "reference_reused")
+        assert answer.json()["skus"] == [stock.variant.sku]
+        assert (
+            list(StockMovement.objects.values_list("cause", "delta_on_hand")).count(
+                ("receipt:DN-1" if kind == "receipts" else "sent-back:DN-1", 2)
+            )
+            == 1
+        )
+        stock.refresh_from_db()
+        assert stock.on_hand == 7
+        assert not Stock.objects.filter(warehouse__code="north").exists()
+
     @pytest.mark.parametrize(
         ("change", "status"),
         [

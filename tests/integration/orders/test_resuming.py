@@ -149,8 +149,8 @@ def test_a_resumer_that_is_killed_is_followed_by_the_next() -> None:
 
     with killed_before("orders.services.resuming.finish_payment"), pytest.raises(Killed):
         resume_checkouts(now=now + timedelta(minutes=2))
-    assert resume_checkouts(now=now + timedelta(minutes=2, seconds=30)).looked_at == 0
-    assert resume_checkouts(now=now + timedelta(minutes=3, seconds=1)).finished == 1
+    assert resume_checkouts(now=now + timedelta(minutes=2, seconds=20)).looked_at == 0
+    assert resume_checkouts(now=now + timedelta(minutes=2, seconds=31)).finished == 1
 
     assert state() == "DONE"
     assert_sound()

@@ -74,4 +74,4 @@ LEFT_OUT = [
 @pytest.mark.parametrize("left_out", LEFT_OUT[: figure(full=5, small=2)])
 def test_what_is_left_out_is_noticed(left_out: str) -> None:
     with mock.patch(left_out, _nothing), pytest.raises(AssertionError):
-        run(10, first=SEED, phases=(Phase.generate,))
+        run(60, first=SEED, phases=(Phase.generate,))

@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0007_search_synonyms'),
+        ('catalog', '0009_former_category_slugs'),
     ]
 
     operations = [

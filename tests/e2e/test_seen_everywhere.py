@@ -1,0 +1,156 @@
+"""A change is seen within a second in each worker of a running shop, however it was made."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+import requests
+
+from tests.e2e.client import Shopper
+from tests.e2e.conftest import ShopRun
+from tests.e2e.watch import (
+    WORKERS,
+    Mug,
+    Watch,
+    clerk_of,
+    four_workers,
+    price,
+    status,
+    title,
+)
+from tests.make.jobs import table
+
+SEEN_SECONDS = 1.0
+WORKER_SECONDS = 120.0  # that of a shop that has just begun may still be starting
+
+
+@pytest.fixture(scope="module")
+def watch(shop_run: ShopRun) -> Iterator[Watch]:
+    with four_workers(shop_run) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def clerk(shop_run: ShopRun) -> Shopper:
+    return clerk_of(shop_run)
+
+
+@pytest.fixture
+def mug(clerk: Shopper) -> Mug:
+    return Mug(clerk)
+
+
+def assert_seen_in_time(seen: list[float], *, since: float) -> None:
+    late = [round(moment - since, 3) for moment in seen]
+    assert len(late) == WORKERS
+    assert max(late) < SEEN_SECONDS, f"seen after {late} seconds"
+
+
+def test_what_the_api_changed(watch: Watch, clerk: Shopper, mug: Mug) -> None:
+    watch.warm(mug.slug, title, "Mug")
+
+    answer = clerk.call("PATCH", f"/products/{mug.slug}", {"title": "Beaker"})
+    changed_at = time.time()
+
+    assert answer.status_code == 200, answer.text
+    assert_seen_in_time(watch.until_seen(mug.slug, title, "Beaker"), since=changed_at)
+
+
+def test_what_was_sent_in_bulk(watch: Watch, clerk: Shopper, mug: Mug) -> None:
+    watch.warm(mug.slug, title, "Mug")
+
+    answer = clerk.post("/products/bulk", {"products": [mug.as_told("Bulky mug")]})
+    changed_at = time.time()
+
+    assert answer.status_code == 200, answer.text
+    assert_seen_in_time(watch.until_seen(mug.slug, title, "Bulky mug"), since=changed_at)
+
+
+def test_what_the_admin_archived_and_published_again(
+    shop_run: ShopRun, watch: Watch, mug: Mug
+) -> None:
+    watch.warm(mug.slug, status, 200)
+    staff = requests.Session()
+    entrance = f"{shop_run.url}/admin/login/?next=/admin/catalog/product/"
+    staff.get(entrance, timeout=20)
+    signed_in = staff.post(
+        entrance,
+        {
+            "username": shop_run.staff_email,
+            "password": shop_run.staff_password,
+            "csrfmiddlewaretoken": staff.cookies["csrftoken"],
+        },
+        timeout=20,
+    )
+    assert "/admin/login/" not in signed_in.url, "staff could not sign in"
+
+    for action, expected in (("archive", 404), ("publish", 200)):
+        answer = staff.post(
+            f"{shop_run.url}/admin/catalog/product/",
+            {
+                "action": action,
+                "_selected_action": mug.id,
+                "csrfmiddlewaretoken": staff.cookies["csrftoken"],
+            },
+            timeout=20,
+            allow_redirects=False,
+        )
+        changed_at = time.time()
+
+        assert answer.status_code == 302, answer.text
+        assert_seen_in_time(watch.until_seen(mug.slug, status, expected), since=changed_at)
+
+
+@pytest.mark.timeout(240)
+def test_what_an_import_brought(shop_run: ShopRun, watch: Watch, clerk: Shopper, mug: Mug) -> None:
+    watch.warm(mug.slug, title, "Mug")
+    row = {"Handle": mug.slug, "Title": "Imported", "Variant SKU": mug.sku, "Variant Price": "16"}
+    file = table(tuple(row), [row])
+
+    answer = clerk.session.post(
+        f"{clerk.api}/imports",
+        files={"file": ("mugs.csv", file)},
+        data={"format": "shopify_csv"},
+        timeout=20,
+    )
+
+    assert answer.status_code == 202, answer.text
+    job = answer.json()["job"]["url"]
+    with psycopg.connect(shop_run.database_url, autocommit=True) as database:
+        changed_at = _committed_at(database, mug.id, "Imported")
+    assert changed_at is not None, f"never carried out: {clerk.get(job).text}"
+    assert_seen_in_time(watch.until_seen(mug.slug, title, "Imported"), since=changed_at)
+
+
+def test_a_price_that_begins_by_the_clock(watch: Watch, clerk: Shopper, mug: Mug) -> None:
+    begins = datetime.now(UTC) + timedelta(seconds=1.5)
+    row = {
+        "sku": mug.sku,
+        "price": {"amount": "12.00", "currency": "GBP"},
+        "starts_at": begins.isoformat(),
+        "ends_at": (begins + timedelta(hours=1)).isoformat(),
+    }
+    answer = clerk.post("/prices", {"prices": [row]})
+    assert answer.status_code == 200, answer.text
+    watch.warm(mug.slug, price, "15.00")
+
+    seen = watch.until_seen(mug.slug, price, "12.00")
+
+    assert_seen_in_time(seen, since=begins.timestamp())
+    assert min(seen) >= begins.timestamp()  # and not a moment too early
+
+
+def _committed_at(database: psycopg.Connection, product_id: int, title: str) -> float | None:
+    """Wait for a change by a worker in the background, and return when it was committed."""
+    end = time.monotonic() + WORKER_SECONDS
+    while time.monotonic() < end:
+        asked_at = time.time()
+        row = database.execute(
+            "SELECT title FROM catalog_product WHERE id = %s", [product_id]
+        ).fetchone()
+        if row == (title,):
+            return asked_at
+        time.sleep(0.005)
+    return None
