@@ -112,7 +112,8 @@ def cluster_of(addresses: str, kind: type[RedisCluster] = RedisCluster, **option
     One that answers is enough to find the others. User, password and TLS are those of the first.
     """
     first, *others = [address.strip() for address in addresses.split(",")]
-    nodes = [ClusterNode(at["host"], at.get("port", 6379)) for at in map(parse_url, others)]
+    places = [(at["host"], at.get("port", 6379)) for at in map(parse_url, others)]
+    nodes = [ClusterNode(host, port) for host, port in places]  # type: ignore[no-untyped-call]
     # A slot that has moved is asked for once more, at its new node, and so is a node that was lost.
     return kind(url=first, startup_nodes=nodes, retry=Retry(NoBackoff(), 2), **options)
 
@@ -188,7 +189,7 @@ def _ask(client: Client, command: tuple[str | bytes | float, ...]) -> Any:
 def _answer_on(line: AbstractConnection, command: tuple[str | bytes | float, ...]) -> Any:
     try:
         line.send_command(*command)  # type: ignore[no-untyped-call]
-        return line.read_response()  # type: ignore[no-untyped-call]
+        return line.read_response()
     except redis.ResponseError:  # an answer like any other: the line is in order
         raise
     except BaseException:

@@ -24,7 +24,8 @@ def running_cluster(folder: Path) -> Iterator[list[int]]:
     with contextlib.ExitStack() as running:
         ports = [_master(folder / f"node-{number}", running) for number in range(MASTERS)]
         nodes = [redis.Redis(port=port, socket_timeout=5) for port in ports]
-        running.callback(lambda: [node.close() for node in nodes])
+        for node in nodes:
+            running.callback(node.close)
         _wait_for(lambda: all(node.ping() for node in nodes))
         for number, node in enumerate(nodes):
             first, last = SLOTS * number // MASTERS, SLOTS * (number + 1) // MASTERS - 1

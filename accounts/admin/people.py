@@ -26,6 +26,7 @@ from accounts.services import (
     reset_second_factor,
 )
 from shop.errors import Malformed
+from shop.observe.security import Event, note
 from shop.privacy import normal_email
 from shop.privacy.admin import MaskedAdmin
 
@@ -179,7 +180,10 @@ class UserAdmin(DjangoUserAdmin, MaskedAdmin):  # type: ignore[type-arg, misc]
         if not change:
             obj.take_email(obj.email)
         super().save_model(request, obj, form, change)
-        if change and {"is_active", *_POWERS} & set(form.changed_data):
+        if given := {"is_active", *_POWERS} & set(form.changed_data):
+            by = f"user:{request.user.pk}"
+            note(Event.POWERS_CHANGED, user_id=obj.pk, by=by, powers=sorted(given))
+        if change and given:
             end_all_sessions(user=obj, now=timezone.now())
 
 

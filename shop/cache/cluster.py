@@ -45,7 +45,8 @@ class ClusterClient(DefaultClient):
         if not name_of:
             return OrderedDict()
         try:
-            values = (client or self.get_client(write=False)).mget_nonatomic(*name_of)
+            cluster: Any = client or self.get_client(write=False)
+            values = cluster.mget_nonatomic(*name_of)
         except RedisError as error:
             raise ConnectionInterrupted(connection=client) from error
         return OrderedDict(

@@ -28,6 +28,7 @@ from shop.problems import (
     refusal_for,
     server_error,
 )
+from shop.staff.gate import is_for_admin, may_reach_admin
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _API = "/api/v1/"
@@ -173,6 +174,7 @@ def _declared_length(request: HttpRequest) -> int:
 
 
 def _largest_body(request: HttpRequest) -> int:
-    if request.content_type == "multipart/form-data" or request.path_info.startswith("/admin/"):
+    is_admin = is_for_admin(request) and may_reach_admin(request)
+    if request.content_type == "multipart/form-data" or is_admin:
         return int(settings.SHOP_MAX_UPLOAD_BYTES)
     return int(settings.SHOP_MAX_BODY_BYTES)

@@ -206,6 +206,7 @@ TABLE: dict[str, Entry] = {
     "GET /": public(ok=302),
     "GET /^media/(?P<path>.*)$": public(of=sent.nowhere, ok=404),
     "GET /.well-known/jwks.json": public(),
+    "GET /.well-known/security.txt": public(),
     "GET /api/schema": public(),
     "GET /api/docs": public(),
     "GET /api/redoc": public(),

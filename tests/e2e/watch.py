@@ -33,8 +33,9 @@ class Watch:
     def _connect(self, port: int) -> None:
         session = requests.Session()
         with session.get(self._url, params={"page_size": 1}, stream=True, timeout=10) as answer:
-            socket = answer.raw.connection.sock
-            (_, mine), pids = socket.getsockname(), _listening_on(port)
+            connection = answer.raw.connection
+            assert connection is not None
+            (_, mine), pids = connection.sock.getsockname(), _listening_on(port)
             answer.content  # noqa: B018 — read to its end, so that the connection is kept
         for pid in pids:
             ends = {end.raddr.port for end in psutil.Process(pid).net_connections() if end.raddr}

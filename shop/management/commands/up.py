@@ -105,7 +105,7 @@ class Command(BaseCommand):
             "",
             f"  API        {base}/api/v1/products",
             f"  docs       {base}/api/docs   {base}/api/redoc",
-            f"  admin      {base}/admin/",
+            f"  admin      {base}{settings.SHOP_ADMIN_PATH}",
             f"  staff      {staff.email}   {staff.shown_password}",
             *(["             (with a second factor, to be set up)"] * settings.SHOP_STAFF_TOTP),
             f"  data       {settings.SHOP_HOME}   (mails: {settings.SHOP_HOME}/mail)",

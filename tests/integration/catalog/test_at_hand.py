@@ -13,6 +13,7 @@ from django.test import Client, RequestFactory, override_settings
 from pytest_django import DjangoAssertNumQueries
 from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
+from rest_framework.test import APIClient
 
 from catalog.models import Product
 from catalog.selectors import forget_pages
@@ -23,6 +24,7 @@ from shop.cache.aside import AsideCache
 from shop.http import at_hand
 from shop.http.at_hand import AnswerAtHandMiddleware
 from tests.integration.catalog.conftest import Committing, Trips
+from tests.make import accounts
 from tests.make import catalog as make
 
 pytestmark = pytest.mark.django_db
@@ -162,22 +164,29 @@ def test_whatever_is_refused_goes_the_long_way(
     assert headers_of(short) == headers_of(long)
 
 
+@pytest.mark.parametrize("status", [200, 304])
+@pytest.mark.parametrize("is_signed_in", [False, True], ids=["anonymous", "signed in"])
 def test_a_copy_at_hand_costs_no_sql_and_the_trip_of_the_limiter(
-    client: Client,
+    status: int,
+    is_signed_in: bool,
+    api: APIClient,
     django_assert_num_queries: DjangoAssertNumQueries,
     redis_trips: Trips,
     answered: list[str],
 ) -> None:
+    if is_signed_in:
+        accounts.signed_in(api, accounts.customer())
     path = f"/api/v1/products/{product().pk}"
-    client.get(path)
+    first = api.get(path)
+    known = {"If-None-Match": first["ETag"]} if status == 304 else {}
 
     with django_assert_num_queries(0), redis_trips() as trips:
-        client.get(path)
+        assert api.get(path, headers=known).status_code == status
     assert len(trips) == 1
 
     forget_pages()  # as after half a second, or in another process
     with django_assert_num_queries(0), redis_trips() as trips:
-        client.get(path)
+        assert api.get(path, headers=known).status_code == status
     assert len(trips) == 2
     assert answered == [path, path]
 
@@ -265,6 +274,20 @@ def test_what_the_layers_say_to_one_origin_is_not_said_to_another(
         assert allowed("https://www.shop.example") == "https://www.shop.example"
         assert allowed("https://evil.example") is None
     assert len(answered) == 4
+
+
+def test_who_adds_a_middleware_decides_whether_a_short_answer_needs_it() -> None:
+    """Below the short way are layers, which are asked, and what only pages and writes need."""
+    below = settings.MIDDLEWARE[settings.MIDDLEWARE.index(SHORT_WAY) + 1 :]
+
+    assert [name for name in below if name not in settings.SHOP_HEADER_LAYERS] == [
+        "whitenoise.middleware.WhiteNoiseMiddleware",
+        "shop.http.admin_middleware.AdminSessionMiddleware",
+        "shop.http.admin_middleware.AdminCardNumbersMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "shop.http.admin_middleware.AdminAuthenticationMiddleware",
+        "shop.http.admin_middleware.AdminMessageMiddleware",
+    ]
 
 
 def test_origins_that_strangers_make_up_take_bounded_room() -> None:

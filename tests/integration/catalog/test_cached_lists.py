@@ -22,8 +22,10 @@ NOW = make.NOW
 COLLECTIONS = "/api/v1/collections"
 
 
-def collection(title: str, **more: Any) -> Collection:
-    return services.create_collection(changes={"title": title, "is_published": True, **more})
+def collection(title: str, position: int = 0) -> Collection:
+    return services.create_collection(
+        changes={"title": title, "is_published": True, "position": position}
+    )
 
 
 def review(product_id: int, words: str) -> Review:
@@ -170,7 +172,7 @@ def test_a_page_that_is_refused_leaves_nobody_waiting(client: Client) -> None:
     for _ in range(2):
         assert client.get(f"{COLLECTIONS}?cursor=nonsense").status_code == 400
 
-    kept = cache_client().hkeys("aside:{collections:all}")
+    kept: Any = cache_client().hkeys("aside:{collections:all}")
     assert [name for name in kept if name.startswith((b"lease:", b"v"))] == []
 
 

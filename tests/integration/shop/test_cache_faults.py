@@ -96,7 +96,7 @@ class Readers:
 
     @property
     def asked(self) -> int:
-        return int(self._control.get("asked") or 0)  # type: ignore[arg-type]
+        return int(self._control.get("asked") or 0)
 
     def close(self) -> None:
         for one in self._running:
