@@ -22,8 +22,8 @@ PARTS ?= 20
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gates lint format types imports personal migrations openapi fuzz \
-        canaries last-unit crash races soak timing bench books search cache load demo replay shell \
-        lock clean
+        canaries last-unit crash races soak timing bench books search imports-load cache load demo \
+        replay shell lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ bench: $(VENV)/.dev ## Each path against its limit, to docs/operations/benchmark
 
 books: $(VENV)/.dev ## Time the reconciliations of 100,000 orders (ARGS="--orders 1000")
 	@$(BIN)/python -m tests.load.books $(ARGS)
+
+imports-load: $(VENV)/.dev ## Time an import of 100,000 variants, and the same again (ARGS=…)
+	@$(BIN)/python -m tests.load.imports $(ARGS)
 
 search: $(VENV)/.dev ## Time lists and searches as the catalogue grows (ARGS="--sizes 10000")
 	@$(BIN)/python -m tests.load.search $(ARGS)

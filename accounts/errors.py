@@ -57,3 +57,52 @@ class AddressBookFull(errors.Conflict):
 
     code = "address_book_full"
     title = "The address book is full"
+
+
+class SecondFactorRequired(errors.Unauthenticated):
+    """The password is right, and the account has a second factor: show it with the `challenge`."""
+
+    code = "second_factor_required"
+    title = "A second factor is needed"
+
+
+class ChallengeNotValid(errors.Unauthenticated):
+    """The challenge is forged, older than five minutes, or its password was changed."""
+
+    code = "invalid_challenge"
+    title = "The log-in took too long"
+
+
+class InvalidCode(errors.Unauthenticated):
+    """The code is wrong, over, or was used before: nobody is signed in."""
+
+    code = "invalid_code"
+    title = "Wrong code"
+
+
+class WrongCode(errors.Invalid):
+    """Signed in, but the code that was given as proof is wrong, over, or was used before."""
+
+    code = "wrong_code"
+    title = "That code is not right"
+
+
+class SecondFactorNotBegun(errors.Conflict):
+    """There is nothing to confirm: setting up was not begun, or is done."""
+
+    code = "second_factor_not_begun"
+    title = "No second factor is being set up"
+
+
+class NoSecondFactor(errors.Conflict):
+    """The account has no second factor."""
+
+    code = "no_second_factor"
+    title = "There is no second factor"
+
+
+class SecondFactorMandatory(errors.Conflict):
+    """Who works here keeps a second factor: set up another, which takes the place of this one."""
+
+    code = "second_factor_mandatory"
+    title = "Staff need a second factor"

@@ -1,16 +1,23 @@
 """Who shops here and who works here: people, their addresses, and their sessions."""
 
 import uuid
+from base64 import b32encode
 from typing import Any, ClassVar
+from urllib.parse import quote
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.contrib.auth.models import PermissionsMixin
+from django.contrib.auth.models import Group, PermissionsMixin
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from shop.privacy import email_hash, last4, mask_email, normal_email
+from shop.audit import track
+from shop.privacy import email_hash, keyed_digest, last4, mask_email, normal_email
 
 # Nothing is ever delivered under this top level (RFC 2606): addresses made up by the shop end so.
 UNREACHABLE_DOMAIN = "customer.invalid"
@@ -77,6 +84,9 @@ class User(AbstractBaseUser, PermissionsMixin):
         null=True, blank=True, editable=False, help_text="When all that named them was deleted."
     )
 
+    # Not kept: staff who signed in by password alone, and have no powers for this request.
+    lacks_second_factor = False
+
     objects = UserManager()
 
     USERNAME_FIELD = "email"
@@ -114,6 +124,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_reachable(self) -> bool:
         """Whether mail can be sent: not to an address that the shop made up."""
         return not self.email.endswith(f"@{UNREACHABLE_DOMAIN}")
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        # Django's own ends the admin's sessions with the password alone; ours end together.
+        state = f"{self.password} {self.token_version}"
+        return salted_hmac(
+            "accounts.models.User.session", state, secret=secret, algorithm="sha256"
+        ).hexdigest()
 
 
 class Address(models.Model):
@@ -184,6 +201,9 @@ class RefreshToken(models.Model):
     issued_at = models.DateTimeField()
     idle_until = models.DateTimeField(help_text="Must be used by then: seven days after issue.")
     expires_at = models.DateTimeField(help_text="End of the session: thirty days after log-in.")
+    second_factor_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the session's owner showed a second factor."
+    )
     used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     sealed_successor = models.BinaryField(
@@ -211,3 +231,132 @@ class RefreshToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.family} {self.issued_at:%Y-%m-%d %H:%M}"
+
+
+class EmailChange(models.Model):
+    """A wish to be known by another address, until whoever reads that one confirms it.
+
+    Kept for a day, for the mails that tell of it. Only `accounts.services` writes these rows.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    old_email = models.EmailField(max_length=254)
+    new_email = models.EmailField(max_length=254)
+    requested_at = models.DateTimeField(db_index=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(confirmed_at=None), name="email_change_one_open"
+            ),
+        ]
+        indexes = [models.Index(fields=["user"], name="email_change_of_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.requested_at:%Y-%m-%d %H:%M}"
+
+
+class TotpFactor(TOTPDevice):
+    """An app that shows a new code every 30 seconds; good once `confirmed`.
+
+    `key` is only a seed: codes are made of it and of the shop's own key, so a copy of the database
+    gives none. Only `accounts.services` writes these rows.
+    """
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+    @property
+    def bin_key(self) -> bytes:
+        """Return the secret that the app holds: 20 bytes, as RFC 4226 recommends."""
+        return bytes.fromhex(keyed_digest("accounts.totp", self.key.encode()))[:20]
+
+    @property
+    def secret(self) -> str:
+        """Return the secret as people type it in."""
+        return b32encode(self.bin_key).decode()
+
+    @property
+    def otpauth_uri(self) -> str:
+        """Return what a QR code tells the app. The address is masked there too."""
+        shop = quote(settings.OTP_TOTP_ISSUER)
+        label = quote(self.user.email_masked, safe="@")
+        return f"otpauth://totp/{shop}:{label}?secret={self.secret}&issuer={shop}"
+
+
+class RecoveryCodes(StaticDevice):
+    """Codes on paper, each good once, for when the app is lost. Kept as keyed hashes.
+
+    Only `accounts.services` writes these rows.
+    """
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+    @staticmethod
+    def hash_of(code: str) -> str:
+        """Return what is kept of a code: 64 bits, all that the library's column holds."""
+        return keyed_digest("accounts.recovery_code", code.encode())[:16]
+
+    def verify_token(self, token: str) -> bool:
+        """Tell whether this is one of the codes, and use it up."""
+        return bool(super().verify_token(self.hash_of(token)))  # type: ignore[no-untyped-call]
+
+
+# Who was given which powers, and who lost a second factor: whoever did it, also by SQL.
+UserChange = track(
+    User,
+    "is_active",
+    "is_staff",
+    "is_superuser",
+    everybody=True,
+    inserted_if='(NEW."is_staff" OR NEW."is_superuser")',
+)
+
+
+# Tables of others are tracked as proxies: a trigger belongs to the migrations of its model's app.
+class TrackedUserGroup(User.groups.through):  # type: ignore[name-defined, misc]
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+class TrackedUserPermission(User.user_permissions.through):  # type: ignore[name-defined, misc]
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+class TrackedGroup(Group):
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+class TrackedGroupPermission(Group.permissions.through):  # type: ignore[name-defined, misc]
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+UserGroupChange = track(
+    TrackedUserGroup, "user", "group", everybody=True, model_name="UserGroupChange"
+)
+UserPermissionChange = track(
+    TrackedUserPermission, "user", "permission", everybody=True, model_name="UserPermissionChange"
+)
+GroupChange = track(TrackedGroup, "name", everybody=True, model_name="GroupChange")
+GroupPermissionChange = track(
+    TrackedGroupPermission,
+    "group",
+    "permission",
+    everybody=True,
+    model_name="GroupPermissionChange",
+)
+SecondFactorChange = track(
+    TotpFactor, "user", "confirmed", everybody=True, model_name="SecondFactorChange"
+)

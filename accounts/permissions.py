@@ -1,15 +1,20 @@
 """Who may come in, and how often they may try."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
+from django.http import HttpRequest
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from accounts.errors import WrongPassword
 from accounts.models import User
 from shop.errors import TooMany, Unauthenticated
 from shop.http.client_address import client_network
 from shop.http.rate_limit.attempts import Usage, count_attempt, look_at_attempts
+from shop.observe.security import Event, note
 from shop.privacy import email_hash
 
 
@@ -36,6 +41,21 @@ class SignedIn(BasePermission):
         return user_or_none(request) is not None
 
 
+def count_email_change(request: Request) -> None:
+    """Count a wish for another address: each sends mail to somebody who did not ask for it.
+
+    Raises TooMany, with the seconds to wait.
+    """
+    usage = count_attempt(
+        request._request,
+        group="email_change",
+        key=signed_in_user(request).email_hash,
+        rate="5/h",
+    )
+    if usage.is_used_up:
+        raise TooMany("Wait a little.", retry_after=usage.retry_after)
+
+
 class Attempts:
     """Tries at something that one might guess, such as a password; only failures count.
 
@@ -53,9 +73,9 @@ class Attempts:
         "account_here_under_attack": "2/h",
     }
 
-    def __init__(self, request: Request, *, subject: str, account: str) -> None:
+    def __init__(self, request: Request | HttpRequest, *, subject: str, account: str) -> None:
         """Name what is tried (`log_in`) and at which account (an e-mail, known or not)."""
-        self._request = request._request
+        self._request = request._request if isinstance(request, Request) else request
         self._subject = subject
         address, account = client_network(self._request), email_hash(account)
         self._keys = {
@@ -91,7 +111,23 @@ class Attempts:
 
     def _refuse_if_used_up(self, usage: Usage) -> None:
         if usage.is_used_up:
+            note(Event.LOG_IN_LOCKED, subject=self._subject)
             raise TooMany(
                 "Too many failed attempts: wait, or reset the password.",
                 retry_after=usage.retry_after,
             )
+
+
+@contextmanager
+def guessing_password(request: Request) -> Iterator[None]:
+    """Count wrong passwords of somebody who is signed in: a stolen session must not find it out.
+
+    Raises TooMany after too many.
+    """
+    attempts = Attempts(request, subject="change_password", account=signed_in_user(request).email)
+    attempts.require_one_left()
+    try:
+        yield
+    except WrongPassword:
+        attempts.count_failure()
+        raise

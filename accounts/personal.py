@@ -1,6 +1,6 @@
 """What the tables of accounts hold of people."""
 
-from shop.privacy.registry import DataClass, Erasure, Personal, Table
+from shop.privacy.registry import DataClass, Erasure, Personal, Table, table_of_changes
 
 _ACCOUNT = "as long as the account"
 _SESSION = "a day after the session's end: 31 days at most"
@@ -49,6 +49,34 @@ TABLES = (
         subject="user",
         section="sessions",
     ),
+    Table(
+        "accounts.EmailChange",
+        personal={
+            "old_email": Personal(DataClass.CONTACT, Erasure.DELETE, "a day"),
+            "new_email": Personal(DataClass.CONTACT, Erasure.DELETE, "a day"),
+        },
+        subject="user",
+        section="email_changes",
+    ),
+    Table(
+        "otp_totp.TOTPDevice",
+        plain="name",
+        personal={"key": Personal(DataClass.SECRET, Erasure.DELETE, _ACCOUNT)},
+        subject="user",
+        section="second_factors",
+    ),
+    Table("otp_static.StaticDevice", plain="name", subject="user", section="recovery_codes"),
+    Table(
+        "otp_static.StaticToken",
+        personal={"token": Personal(DataClass.SECRET, Erasure.DELETE, _ACCOUNT)},
+        subject="device__user",
+    ),
     Table("accounts.User_groups", not_about="Which powers staff have."),
     Table("accounts.User_user_permissions", not_about="Which powers staff have."),
+    table_of_changes("accounts.UserChange"),
+    table_of_changes("accounts.UserGroupChange"),
+    table_of_changes("accounts.UserPermissionChange"),
+    table_of_changes("accounts.GroupChange", "name"),
+    table_of_changes("accounts.GroupPermissionChange"),
+    table_of_changes("accounts.SecondFactorChange"),
 )

@@ -1,12 +1,15 @@
 """Questions about people, their addresses and their sessions."""
 
 import copy
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.errors import AddressNotFound
-from accounts.models import Address, RefreshToken, User
+from accounts.models import Address, EmailChange, RecoveryCodes, RefreshToken, TotpFactor, User
 from shop.cache.memory import ShortMemory
 
 # An access token may outlive the end of its session by this much in processes that did not end it.
@@ -88,3 +91,42 @@ def staff_with_permission(permission: str) -> QuerySet[User]:
     )
     holders = User.objects.filter(Q(is_superuser=True) | own | by_group).values("pk")
     return User.objects.filter(pk__in=holders, is_active=True, is_staff=True).order_by("pk")
+
+
+@dataclass(frozen=True, slots=True)
+class SecondFactors:
+    """What somebody has to show beside the password."""
+
+    totp: TotpFactor | None
+    recovery_codes_left: int
+    is_required: bool  # of them: they work here
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        return self.totp.last_used_at if self.totp else None
+
+
+def second_factors_of(user: User) -> SecondFactors:
+    """Return the second factors of `user`. One that is not confirmed yet is none."""
+    return SecondFactors(
+        totp=TotpFactor.objects.filter(user=user, confirmed=True).first(),
+        recovery_codes_left=RecoveryCodes.objects.filter(
+            user=user, token_set__isnull=False
+        ).count(),
+        is_required=settings.SHOP_STAFF_TOTP and user.is_staff,
+    )
+
+
+def has_second_factor(user: User) -> bool:
+    """Tell whether the password alone does not sign `user` in."""
+    return TotpFactor.objects.filter(user=user, confirmed=True).exists()
+
+
+def open_email_change(user: User) -> EmailChange | None:
+    """Return the change of address that `user` has asked for and nobody has confirmed."""
+    return EmailChange.objects.filter(user=user, confirmed_at=None).first()
+
+
+def totp_being_set_up(user: User) -> TotpFactor | None:
+    """Return the app that `user` has begun to set up and not confirmed."""
+    return TotpFactor.objects.filter(user=user, confirmed=False).first()

@@ -6,6 +6,7 @@ from django_countries import countries
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from accounts.services import KINDS
 from shop.http.serializers import RequestSerializer
 
 COUNTRIES = [(code, str(name)) for code, name in countries]
@@ -74,6 +75,37 @@ class TokenRequest(RequestSerializer):
     password = _PasswordField()
 
 
+class _CodeField(_TextField):
+    """What somebody types off an app or a sheet of paper."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_length=6, max_length=20, **kwargs)
+
+
+class SecondFactorRequest(RequestSerializer):
+    challenge = _TextField(max_length=500, help_text="From the answer that asked for it.")
+    factor = serializers.ChoiceField(choices=KINDS)
+    code = _CodeField()
+
+
+class TotpBeginRequest(RequestSerializer):
+    password = _PasswordField()
+    factor = serializers.ChoiceField(
+        choices=KINDS, required=False, help_text="Where there is a second factor already."
+    )
+    code = _CodeField(required=False)
+
+
+class TotpConfirmRequest(RequestSerializer):
+    code = _CodeField(help_text="That the app shows now.")
+
+
+class SecondFactorProofRequest(RequestSerializer):
+    password = _PasswordField()
+    factor = serializers.ChoiceField(choices=KINDS)
+    code = _CodeField()
+
+
 class RefreshRequest(RequestSerializer):
     refresh = _TextField(max_length=200)
 
@@ -90,6 +122,15 @@ class PasswordResetConfirmRequest(RequestSerializer):
 class PasswordChangeRequest(RequestSerializer):
     current_password = _PasswordField()
     new_password = _NewPasswordField()
+
+
+class EmailChangeRequest(RequestSerializer):
+    new_email = _EmailField()
+    password = _PasswordField()
+
+
+class EmailConfirmRequest(RequestSerializer):
+    token = _TextField(max_length=500, help_text="From the mailed link.")
 
 
 class ProfileRequest(RequestSerializer):
@@ -156,3 +197,26 @@ class AddressPageResponse(serializers.Serializer[Any]):
     results = AddressResponse(many=True)
     next = serializers.URLField(allow_null=True)
     previous = serializers.URLField(allow_null=True)
+
+
+class SecondFactorResponse(serializers.Serializer[Any]):
+    factor = serializers.ChoiceField(choices=KINDS)
+    created_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+
+
+class SecondFactorsResponse(serializers.Serializer[Any]):
+    is_required = serializers.BooleanField(help_text="They work here, and cannot do without.")
+    factors = SecondFactorResponse(many=True)
+    recovery_codes_left = serializers.IntegerField()
+
+
+class TotpBegunResponse(serializers.Serializer[Any]):
+    secret = serializers.CharField(help_text="Base32: to type into the app. Shown this once.")
+    otpauth_uri = serializers.CharField(help_text="The same, for a QR code.")
+
+
+class RecoveryCodesResponse(serializers.Serializer[Any]):
+    recovery_codes = serializers.ListField(
+        child=serializers.CharField(), help_text="Each good once, in place of a code. Shown once."
+    )

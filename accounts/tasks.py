@@ -39,6 +39,28 @@ def send_password_changed(*, message_id: str, payload: dict[str, Any]) -> None:
     services.send_password_changed(message_id=message_id, user_id=payload["user_id"])
 
 
+@shared_task(name="accounts.send_email_change_link", base=ListenerTask)
+def send_email_change_link(*, message_id: str, payload: dict[str, Any]) -> None:
+    """At least once."""
+    services.send_email_change_link(
+        message_id=message_id, change_id=payload["change_id"], now=timezone.now()
+    )
+
+
+@shared_task(name="accounts.send_email_changed", base=ListenerTask)
+def send_email_changed(*, message_id: str, payload: dict[str, Any]) -> None:
+    """At least once."""
+    services.send_email_changed(message_id=message_id, change_id=payload["change_id"])
+
+
+@shared_task(name="accounts.send_second_factor_changed", base=ListenerTask)
+def send_second_factor_changed(*, message_id: str, payload: dict[str, Any]) -> None:
+    """At least once."""
+    services.send_second_factor_changed(
+        message_id=message_id, user_id=payload["user_id"], change=payload["change"]
+    )
+
+
 @shared_task(name="accounts.send_session_ended", base=ListenerTask)
 def send_session_ended(*, message_id: str, payload: dict[str, Any]) -> None:
     """At least once."""
@@ -48,4 +70,5 @@ def send_session_ended(*, message_id: str, payload: dict[str, Any]) -> None:
 @shared_task(name="accounts.prune_sessions")
 def prune_sessions() -> int:
     """Safe to run twice."""
-    return services.prune_sessions(now=timezone.now())
+    now = timezone.now()
+    return services.prune_sessions(now=now) + services.prune_email_changes(now=now)

@@ -10,23 +10,39 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import selectors, services
-from accounts.errors import InvalidCredentials, WrongPassword
+from accounts.errors import InvalidCredentials
 from accounts.models import Address, User
-from accounts.permissions import Attempts, SignedIn, signed_in_user
+from accounts.permissions import (
+    Attempts,
+    SignedIn,
+    count_email_change,
+    guessing_password,
+    signed_in_user,
+)
+from accounts.selectors import SecondFactors
 from accounts.serializers import (
     AddressPageResponse,
     AddressRequest,
     AddressResponse,
     DetailResponse,
+    EmailChangeRequest,
+    EmailConfirmRequest,
     PasswordChangeRequest,
     PasswordResetConfirmRequest,
     PasswordResetRequest,
     ProfileRequest,
     ProfileResponse,
+    RecoveryCodesResponse,
     RefreshRequest,
     RegisterRequest,
+    SecondFactorProofRequest,
+    SecondFactorRequest,
+    SecondFactorsResponse,
     TokenRequest,
     TokensResponse,
+    TotpBeginRequest,
+    TotpBegunResponse,
+    TotpConfirmRequest,
     VerifyEmailRequest,
 )
 from accounts.services import AddressChanges, ProfileChanges, SessionTokens
@@ -103,7 +119,11 @@ class TokenView(_PublicView):
         operation_id="auth_token",
         tags=["auth"],
         summary="Log in",
-        description="Only failed attempts count towards 429: by account and by network.",
+        description=(
+            "Only failed attempts count towards 429: by account and by network. Where the account"
+            " has a second factor a right password is answered by 401 `second_factor_required`,"
+            " with a `challenge` and the `factors` that may be shown at `auth/token/second-factor`."
+        ),
         request=TokenRequest,
         responses={200: TokensResponse},
     )
@@ -118,6 +138,29 @@ class TokenView(_PublicView):
         except InvalidCredentials:
             attempts.count_failure()
             raise
+        return Response(_tokens_document(tokens))
+
+
+class SecondFactorTokenView(_PublicView):
+    @extend_schema(
+        operation_id="auth_token_second_factor",
+        tags=["auth"],
+        summary="Log in: the second step",
+        description=(
+            "A code is good once. After a wrong one the next is taken a second later, then two,"
+            " four and so on (429 with `Retry-After`)."
+        ),
+        request=SecondFactorRequest,
+        responses={200: TokensResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = SecondFactorRequest.parse(request)
+        tokens = services.log_in_with_second_factor(
+            challenge=body["challenge"],
+            kind=body["factor"],
+            proof=body["code"],
+            now=timezone.now(),
+        )
         return Response(_tokens_document(tokens))
 
 
@@ -216,20 +259,14 @@ class PasswordChangeView(ApiView):
         responses={204: None},
     )
     def post(self, request: Request) -> Response:
-        user = signed_in_user(request)
         body = PasswordChangeRequest.parse(request)
-        attempts = Attempts(request, subject="change_password", account=user.email)
-        attempts.require_one_left()
-        try:
+        with guessing_password(request):
             services.change_password(
-                user=user,
+                user=signed_in_user(request),
                 current_password=body["current_password"],
                 new_password=body["new_password"],
                 now=timezone.now(),
             )
-        except WrongPassword:
-            attempts.count_failure()
-            raise
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -259,6 +296,157 @@ class ProfileView(ApiView):
         changes = cast(ProfileChanges, ProfileRequest.parse_partial(request))
         user = services.change_profile(user=signed_in_user(request), changes=changes)
         return Response(profile_document(user))
+
+
+class EmailView(ApiView):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="me_email_change",
+        tags=["me"],
+        summary="Ask for another e-mail address",
+        description=(
+            "A link goes to the new address, word of it to the present one. The answer is the same"
+            " whether the new address has an account or not."
+        ),
+        request=EmailChangeRequest,
+        responses={202: DetailResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = EmailChangeRequest.parse(request)
+        count_email_change(request)
+        with guessing_password(request):
+            services.request_email_change(
+                user=signed_in_user(request),
+                new_email=body["new_email"],
+                password=body["password"],
+                now=timezone.now(),
+            )
+        detail = "We have sent a mail to the new address. Nothing changes until it is confirmed."
+        return Response({"detail": detail}, status=status.HTTP_202_ACCEPTED)
+
+
+class EmailConfirmView(_PublicView):
+    @extend_schema(
+        operation_id="auth_email_confirm",
+        tags=["auth"],
+        summary="Change the address by the token mailed to the new one",
+        description="Good once, and for an hour. Every session of the user ends.",
+        request=EmailConfirmRequest,
+        responses={204: None},
+    )
+    def post(self, request: Request) -> Response:
+        body = EmailConfirmRequest.parse(request)
+        services.confirm_email_change(token=body["token"], now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class SecondFactorsView(ApiView):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="me_second_factors",
+        tags=["me"],
+        summary="What one shows beside the password",
+        description="One that was begun and not confirmed is not among them.",
+        responses={200: SecondFactorsResponse},
+    )
+    def get(self, request: Request) -> Response:
+        user = selectors.fresh_user(signed_in_user(request))
+        return Response(second_factors_document(selectors.second_factors_of(user)))
+
+
+class TotpView(ApiView):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="me_totp_begin",
+        tags=["me"],
+        summary="Begin to set up an app that shows codes",
+        description=(
+            "Good once confirmed. It takes the place of an earlier one, which is then shown with"
+            " `factor` and `code`."
+        ),
+        request=TotpBeginRequest,
+        responses={201: TotpBegunResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = TotpBeginRequest.parse(request)
+        with guessing_password(request):
+            begun = services.begin_totp(
+                user=signed_in_user(request),
+                password=body["password"],
+                kind=body.get("factor", ""),
+                proof=body.get("code", ""),
+                now=timezone.now(),
+            )
+        return Response(
+            {"secret": begun.secret, "otpauth_uri": begun.otpauth_uri},
+            status=status.HTTP_201_CREATED,
+        )
+
+    @extend_schema(
+        operation_id="me_totp_remove",
+        tags=["me"],
+        summary="Do without a second factor again",
+        description="Every session of the user ends. Not for staff, where they must have one.",
+        request=SecondFactorProofRequest,
+        responses={204: None},
+    )
+    def delete(self, request: Request) -> Response:
+        body = SecondFactorProofRequest.parse(request)
+        with guessing_password(request):
+            services.remove_second_factor(
+                user=signed_in_user(request),
+                password=body["password"],
+                kind=body["factor"],
+                proof=body["code"],
+                now=timezone.now(),
+            )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class TotpConfirmView(ApiView):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="me_totp_confirm",
+        tags=["me"],
+        summary="Put the app to use by a code that it shows",
+        description="Every session of the user ends, this one too. Recovery codes are shown once.",
+        request=TotpConfirmRequest,
+        responses={200: RecoveryCodesResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = TotpConfirmRequest.parse(request)
+        codes = services.confirm_totp(
+            user=signed_in_user(request), code=body["code"], now=timezone.now()
+        )
+        return Response({"recovery_codes": codes})
+
+
+class RecoveryCodesView(ApiView):
+    permission_classes = (SignedIn,)
+
+    @extend_schema(
+        operation_id="me_recovery_codes_renew",
+        tags=["me"],
+        summary="Make new recovery codes",
+        description="The old ones are good no more.",
+        request=SecondFactorProofRequest,
+        responses={200: RecoveryCodesResponse},
+    )
+    def post(self, request: Request) -> Response:
+        body = SecondFactorProofRequest.parse(request)
+        with guessing_password(request):
+            codes = services.renew_recovery_codes(
+                user=signed_in_user(request),
+                password=body["password"],
+                kind=body["factor"],
+                proof=body["code"],
+                now=timezone.now(),
+            )
+        return Response({"recovery_codes": codes})
 
 
 @extend_schema(tags=["me"])
@@ -352,6 +540,20 @@ def profile_document(user: User) -> dict[str, Any]:
         "full_name": user.full_name,
         "phone_last4": user.phone_last4,
         "created_at": user.created_at,
+    }
+
+
+def second_factors_document(found: SecondFactors) -> dict[str, Any]:
+    """Return second factors as their owner sees them."""
+    totp = found.totp
+    return {
+        "is_required": found.is_required,
+        "factors": [
+            {"factor": "totp", "created_at": totp.created_at, "last_used_at": totp.last_used_at}
+        ]
+        if totp
+        else [],
+        "recovery_codes_left": found.recovery_codes_left,
     }
 
 

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from catalog.models import TaxClass
+from shop.audit import track
 
 _COUNTRY = RegexValidator(r"^[A-Z]{2}\Z", "Two capital letters, such as GB.")
 _CURRENCY = RegexValidator(r"^[A-Z]{3}\Z", "Three capital letters, such as GBP.")
@@ -141,3 +142,33 @@ class RulesVersion(models.Model):
 
     def __str__(self) -> str:
         return str(self.version)
+
+
+# What was changed in the rules, by whoever: also by SQL.
+ShippingZoneChange = track(ShippingZone, "name", "countries", everybody=True)
+ShippingMethodChange = track(
+    ShippingMethod,
+    "code",
+    "zone",
+    "name",
+    "days_min",
+    "days_max",
+    "position",
+    "is_active",
+    everybody=True,
+)
+ShippingRateChange = track(
+    ShippingRate,
+    "method",
+    "currency",
+    "price_minor",
+    "free_over_minor",
+    "min_subtotal_minor",
+    "max_subtotal_minor",
+    "min_weight_grams",
+    "max_weight_grams",
+    everybody=True,
+)
+TaxRateChange = track(
+    TaxRate, "country", "tax_class", "rate_bps", "valid_from", "valid_to", "source", everybody=True
+)

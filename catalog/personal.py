@@ -1,6 +1,6 @@
 """What the tables of the catalogue hold of people: what buyers say of products."""
 
-from shop.privacy.registry import DataClass, Erasure, Personal, Table
+from shop.privacy.registry import DataClass, Erasure, Personal, Table, table_of_changes
 
 _SHOWN = "as long as the product; then, or when its author is erased, without them"
 
@@ -27,6 +27,7 @@ TABLES = (
     Table("catalog.AttributeDefinition", plain="name choices"),
     Table("catalog.Collection", plain="slug title description_html rule_tags rule_vendors"),
     Table("catalog.FormerSlug", plain="slug"),
+    Table("catalog.FormerCategorySlug", plain="slug"),
     Table(
         "catalog.Review",
         personal={
@@ -39,4 +40,18 @@ TABLES = (
         subject_form="customer:{id}",
         section="reviews",
     ),
+    table_of_changes("catalog.CategoryChange", "name slug description"),
+    table_of_changes(
+        "catalog.CollectionChange", "slug title description_html rule_tags rule_vendors"
+    ),
+    table_of_changes(
+        "catalog.ProductChange",
+        "slug title description_html vendor product_type tags attributes seo_title seo_description",
+    ),
+    table_of_changes("catalog.VariantChange", "sku title option_values barcode"),
+    table_of_changes("catalog.PriceChange", "currency"),
+    table_of_changes("catalog.ReviewChange"),
+    table_of_changes("catalog.ProductTypeChange", "name"),
+    table_of_changes("catalog.AttributeDefinitionChange", "name choices"),
+    table_of_changes("catalog.SearchSynonymChange", "words means"),
 )

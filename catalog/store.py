@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar, cast
 
 from django.conf import settings
 
@@ -19,9 +20,12 @@ from shop.http.conditional import etag_of
 # second of its commit, with as much again to spare for a machine that is busy.
 PAGE_SECONDS = 0.5
 
+CardT = TypeVar("CardT")
+
 _products = AsideCache(name="product", version="2")
 _cards = AsideCache(name="variant", version="1")
 _moves = AsideCache(name="moved", version="1")
+_category_moves = AsideCache(name="moved_category", version="1")
 # Short-lived: counts in it move with every product that comes or goes.
 _tree = AsideCache(name="categories", version="1", ttl_seconds=60)
 _TREE = "tree"
@@ -45,6 +49,10 @@ class Page:
 
 
 _pages = ShortMemory[str, Page](seconds=PAGE_SECONDS, size=1000)
+# Cards as their reader made them; a cart is shown more often than its goods change.
+_near_cards = ShortMemory[tuple[int, str], tuple[float | None, object]](
+    seconds=PAGE_SECONDS, size=5000
+)
 # Many shoppers begin with the same letters, and clients keep these for a minute anyway. Not in
 # Redis: whatever anybody types would take room there.
 _synonyms = ShortMemory[None, list[tuple[str, str]]](seconds=10, size=1)
@@ -58,17 +66,25 @@ def sealed(content: bytes, *, good_until: datetime | None) -> bytes:
 
 
 def _opened(kept: bytes, now: datetime) -> bytes | None:
-    page = _page(kept)
-    return page.content if page is not None and page.is_good(now) else None
+    read = _unsealed(kept)
+    if read is None:
+        return None
+    content, good_until = read
+    return content if good_until is None or now.timestamp() < good_until else None
 
 
 def _page(kept: bytes) -> Page | None:
+    read = _unsealed(kept)
+    return None if read is None else Page(read[0], etag_of(read[0]), read[1])
+
+
+def _unsealed(kept: bytes) -> tuple[bytes, float | None] | None:
     stamp, found, content = kept.partition(b"\n")
     try:
         good_until = float(stamp) if stamp else None
     except ValueError:  # no shape that we know: a miss, like any other release's
         return None
-    return Page(content, etag_of(content), good_until) if found else None
+    return (content, good_until) if found else None
 
 
 def cached_product(
@@ -114,8 +130,9 @@ def product_at_hand(ref: str, *, currency: str, now: datetime) -> Page | None:
 
 
 def forget_pages() -> None:
-    """Drop the pages, the suggestions and the synonyms that this process remembers."""
+    """Drop the pages, cards, suggestions and synonyms that this process remembers."""
     _pages.clear()
+    _near_cards.clear()
     _synonyms.clear()
     _suggestions.clear()
 
@@ -136,32 +153,65 @@ def _product_key(ref: str, currency: str) -> str:
     return f"{ref}:{currency}"
 
 
-def cached_cards(
+def cards_of(
     variant_ids: Collection[int],
     *,
     currency: str,
     now: datetime,
     load: Callable[[Collection[int]], Mapping[int, bytes]],
-) -> dict[int, bytes]:
-    """Return the cards of these variants by id, as `load` gives them `sealed`."""
+    read: Callable[[bytes], CardT],
+) -> dict[int, CardT]:
+    """Return the cards of these variants by id: `load` gives them `sealed`, `read` reads them.
+
+    From this process, for a moment, or in one trip from Redis, or else loaded. What `read` makes is
+    given to many callers, so nobody changes it.
+    """
+    moment = now.timestamp()
+    cards: dict[int, CardT] = {}
+    for variant_id in variant_ids:
+        near = _near_cards.get((variant_id, currency))
+        if near is not None and (near[0] is None or moment < near[0]):
+            cards[variant_id] = cast(CardT, near[1])
+    missing = [variant_id for variant_id in variant_ids if variant_id not in cards]
+    if missing:
+        kept = _kept_cards(missing, currency=currency, now=now, load=load)
+        for variant_id, (content, good_until) in kept.items():
+            cards[variant_id] = read(content)
+            _near_cards.put((variant_id, currency), (good_until, cards[variant_id]))
+    return cards
+
+
+def _kept_cards(
+    variant_ids: Collection[int],
+    *,
+    currency: str,
+    now: datetime,
+    load: Callable[[Collection[int]], Mapping[int, bytes]],
+) -> dict[int, tuple[bytes, float | None]]:
 
     def load_keys(keys: Collection[str | int]) -> Mapping[str | int, bytes]:
-        ids = [int(str(key).partition(":")[0]) for key in keys]
+        ids = [_variant_of(key) for key in keys]
         return {f"{pk}:{currency}": kept for pk, kept in load(ids).items()}
 
-    found: dict[int, bytes] = {}
+    found: dict[int, tuple[bytes, float | None]] = {}
     stale = []
     for key, kept in _cards.get_many([f"{pk}:{currency}" for pk in variant_ids], load_keys).items():
-        content = _opened(kept, now)
-        if content is None:
+        card = _unsealed(kept)
+        if card is None or (card[1] is not None and now.timestamp() >= card[1]):
             stale.append(key)
         else:
-            found[int(str(key).partition(":")[0])] = content
+            found[_variant_of(key)] = card
     if stale:
         _cards.invalidate(stale)
         for key, kept in _cards.get_many(stale, load_keys).items():
-            found[int(str(key).partition(":")[0])] = kept.partition(b"\n")[2]
+            card = _unsealed(kept)
+            if card is not None:
+                found[_variant_of(key)] = card
     return found
+
+
+def _variant_of(key: str | int) -> int:
+    return int(str(key).partition(":")[0])
 
 
 def cached_tree(load: Callable[[], bytes]) -> bytes:
@@ -186,6 +236,16 @@ def kept_products(refs: Iterable[str], *, currency: str, now: datetime) -> dict[
 def cached_move(ref: str, load: Callable[[], bytes | None]) -> bytes | None:
     """Return the slug that who asks for `ref` is sent on to; that there is none is kept as well."""
     return _moves.get(ref, load)
+
+
+def cached_category_move(slug: str, load: Callable[[], bytes | None]) -> bytes | None:
+    """Return the same for a category."""
+    return _category_moves.get(slug, load)
+
+
+def forget_category_moves(slugs: Iterable[str]) -> None:
+    """Drop where who asks for categories of these slugs is sent on to."""
+    _category_moves.invalidate(list(slugs))
 
 
 def forget_moves(refs: Iterable[str]) -> None:
@@ -231,8 +291,14 @@ def forget_products(refs: Iterable[str | int]) -> None:
 
 
 def forget_cards(variant_ids: Iterable[int]) -> None:
-    """Drop the cards of these variants, in every currency."""
-    _cards.invalidate(_in_each_currency(variant_ids))
+    """Drop the cards of these variants, in every currency.
+
+    Other processes may show theirs for `PAGE_SECONDS` more.
+    """
+    known = list(variant_ids)
+    _cards.invalidate(_in_each_currency(known))
+    for currency in settings.SHOP_CURRENCIES:
+        _near_cards.drop(*((variant_id, currency) for variant_id in known))
 
 
 def forget_tree() -> None:

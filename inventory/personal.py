@@ -1,6 +1,6 @@
 """What the tables of stock hold of people: who waits for a variant."""
 
-from shop.privacy.registry import DataClass, Erasure, Personal, Table
+from shop.privacy.registry import DataClass, Erasure, Personal, Table, table_of_changes
 
 _UNTIL_TOLD = "until the mail is sent"
 
@@ -33,4 +33,8 @@ TABLES = (
         section="stock_subscriptions",
     ),
     Table("inventory.FlashSale", plain="slug name"),
+    table_of_changes("inventory.WarehouseChange", "code name country"),
+    table_of_changes("inventory.StockChange"),
+    table_of_changes("inventory.PurchaseLimitChange"),
+    table_of_changes("inventory.FlashSaleChange", "name slug"),
 )

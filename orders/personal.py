@@ -1,6 +1,6 @@
 """What the tables of orders hold of people, and what becomes of it."""
 
-from shop.privacy.registry import DataClass, Erasure, Personal, Table
+from shop.privacy.registry import DataClass, Erasure, Personal, Table, table_of_changes
 
 _ORDER = "as long as the account; then the books alone"
 # The provider of an open attempt is still to be asked, by its token.
@@ -119,4 +119,8 @@ TABLES = (
             "shipping_address": _restricted(DataClass.ADDRESS),
         },
     ),
+    table_of_changes("orders.OrderChange"),
+    table_of_changes("orders.PaymentChange", "currency"),
+    table_of_changes("orders.RefundChange", "currency"),
+    table_of_changes("orders.ReturnChange"),
 )

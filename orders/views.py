@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.template.loader import render_to_string
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -22,9 +23,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from accounts.errors import WrongPassword
 from accounts.models import User
-from accounts.permissions import Attempts, SignedIn, signed_in_user, user_or_none
+from accounts.permissions import SignedIn, guessing_password, signed_in_user, user_or_none
 from cart.services import CartOwner
 from catalog.errors import ProductNotFound
 from catalog.selectors import reviews_rendered, shown_reviews
@@ -54,7 +54,7 @@ from orders.serializers import (
     SandboxPaymentResponse,
 )
 from orders.services import CheckoutWish, Expectation, Postal
-from shop.errors import Refusal
+from shop.errors import Malformed, Refusal
 from shop.http.conditional import etag_for_version, public_answer, require_match
 from shop.http.json import JsonParser, dumps
 from shop.http.pagination import paginate
@@ -72,7 +72,7 @@ from shop.http.views import (
 from shop.idempotency import IdempotencyInProgress, IdempotencyKeyReused, Scope
 from shop.jobs.serializers import JobStartedResponse
 from shop.privacy.looking import note_look
-from shop.problems import request_id_of
+from shop.problems import as_http, request_id_of
 
 T = TypeVar("T")
 
@@ -199,6 +199,31 @@ class _StepwiseView(ApiView):
 class CheckoutView(_StepwiseView):
     permission_classes = (Public,)
     requires_idempotency_key = True
+    methods_at_hand = frozenset({"POST"})
+
+    @classmethod
+    def answer_at_hand(cls, request: HttpRequest) -> HttpResponse | None:
+        """Turn a guest away without DRF if what is in the cart is known to be sold out."""
+        token = request.META.get("HTTP_X_CART_TOKEN")
+        if token is None or "HTTP_AUTHORIZATION" in request.META:
+            return None
+        owner, now = CartOwner(customer_id=None, token=token), timezone.now()
+        shortage = services.shortage_at_hand(owner=owner, now=now)
+        if shortage is None or request.content_type != JsonParser.media_type:
+            return None
+        try:
+            _ = request.body  # kept, for who may have to read it again
+            read = Request(request, parsers=[JsonParser()])
+            if read_idempotency_key(read) is None:
+                return None
+            services.require_in_order(_wish(read, CheckoutRequest.parse(read)))
+        except (Refusal, exceptions.APIException, RequestDataTooBig):
+            return None  # what is wrong with the request is told first, by the long way
+        except UnreadablePostError:
+            return as_http(Malformed("The body breaks off."), request)
+        response = as_http(shortage, request)
+        response["Cache-Control"] = "private, no-store"
+        return response
 
     @extend_schema(
         operation_id="checkout",
@@ -351,16 +376,9 @@ class _ProvenView(ApiView):
     permission_classes = (SignedIn,)
 
     def proven(self, request: Request, act: Callable[[User, str], T]) -> T:
-        user = signed_in_user(request)
         body = ProofRequest.parse(request)
-        # The same budget as changing the password: it is the same guess.
-        attempts = Attempts(request, subject="change_password", account=user.email)
-        attempts.require_one_left()
-        try:
-            return act(user, body["password"])
-        except WrongPassword:
-            attempts.count_failure()
-            raise
+        with guessing_password(request):
+            return act(signed_in_user(request), body["password"])
 
 
 class PersonalExportView(_ProvenView):

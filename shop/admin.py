@@ -6,11 +6,13 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from shop.audit.admin import ChangeByStaffAdmin
 from shop.jobs.admin import JobAdmin
 from shop.models import IdempotencyKey, InboxMessage, OutboxMessage
 from shop.privacy.admin import PiiAccessAdmin
 
 __all__ = [
+    "ChangeByStaffAdmin",
     "IdempotencyKeyAdmin",
     "InboxMessageAdmin",
     "JobAdmin",

@@ -82,6 +82,13 @@ class Forbidden(Refusal):
     title = "Not allowed"
 
 
+class SecondFactorNotShown(Forbidden):
+    """Staff who signed in by password alone: they may do what customers may, and no more."""
+
+    code = "second_factor_not_shown"
+    title = "Sign in with a second factor"
+
+
 class NotFound(Refusal):
     """There is no such thing, or it is somebody else's."""
 

@@ -8,7 +8,9 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
+import orjson
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
@@ -151,12 +153,21 @@ def complete(claim_id: int, answer: StoredAnswer) -> None:
 
     The body is kept encrypted: answers hold addresses and tokens. Once stored it stays.
     """
-    IdempotencyKey.objects.filter(pk=claim_id, state=IdempotencyKey.State.STARTED).update(
-        state=IdempotencyKey.State.DONE,
-        response_status=answer.status,
-        response_headers=answer.headers,
-        response_body=_box().encrypt(answer.body),
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE shop_idempotencykey
+            SET state = 'DONE', response_status = %s, response_headers = %s::jsonb,
+                response_body = %s
+            WHERE id = %s AND state = 'STARTED'
+            """,
+            [
+                answer.status,
+                orjson.dumps(answer.headers).decode(),
+                _box().encrypt(answer.body),
+                claim_id,
+            ],
+        )
 
 
 def discard(claim_id: int) -> None:
@@ -213,7 +224,11 @@ def _answer_of(known: IdempotencyKey) -> StoredAnswer:
 
 
 def _box() -> MultiFernet:
-    secrets = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    return _box_of((settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+
+
+@lru_cache(maxsize=4)
+def _box_of(secrets: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([_fernet(secret) for secret in secrets])
 
 

@@ -63,4 +63,11 @@ TABLES = (
         plain="table row fields request_id",
         personal={"reason": Personal(DataClass.FREE_TEXT, Erasure.KEEP, "no limit: an audit")},
     ),
+    Table("shop.ChangeByStaff"),
+    Table("pghistory.Context", plain="metadata"),
+    Table(
+        # A view over all tables of changes, which keeps nothing.
+        "pghistory.Events",
+        plain="pgh_slug pgh_model pgh_label pgh_obj_model pgh_obj_id pgh_data pgh_diff pgh_context",
+    ),
 )

@@ -22,6 +22,7 @@ from rest_framework.response import Response
 from shop import errors
 from shop.errors import FieldError, Malformed, Refusal
 from shop.http.json import BodyTooLarge, dumps
+from shop.observe.security import Event, note
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -182,6 +183,9 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     headers = headers_of(refusal)
     if isinstance(error, drf.MethodNotAllowed | errors.Unauthenticated):
         headers.update(_drf_headers(error, context))
+    if refusal.kind == "forbidden":
+        user_id = getattr(getattr(request, "user", None), "pk", None)
+        note(Event.NOT_ALLOWED, user_id=user_id, code=refusal.code)
     if refusal.kind == "unauthenticated":
         headers.setdefault("WWW-Authenticate", _challenge(error))
     response = Response(

@@ -4,6 +4,8 @@
 (what `manage.py up` sets: secrets made once and kept under `SHOP_HOME`) or `test`.
 """
 
+import os
+import re
 import sys
 from ipaddress import ip_network
 from pathlib import Path
@@ -17,6 +19,7 @@ from shop.db.timeouts import SESSION, TIMEOUTS
 from shop.http.rate_limit.rates import Rate, read_rate
 from shop.jwt_keys import faults_of
 from shop.local_secrets import local_secrets
+from shop.secret_files import with_secret_files
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -24,6 +27,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 django_stubs_ext.monkeypatch()
 
 env = environ.Env()
+env.ENVIRON = with_secret_files(os.environ)  # type: ignore[assignment]  # read, never written
 
 SHOP_ENV = env.str("SHOP_ENV", default="production")
 if SHOP_ENV not in {"production", "local", "test"}:
@@ -42,8 +46,6 @@ _secrets = {} if IS_PRODUCTION else local_secrets(None if IS_TEST else SHOP_HOME
 
 def _secret(name: str) -> str:
     value = str(env.str(name, default=_secrets.get(name, "")))
-    if not value and (path := env.str(f"{name}_FILE", default="")):
-        value = Path(path).read_text(encoding="utf-8").strip()
     if not value:
         raise ImproperlyConfigured(f"{name} (or {name}_FILE) must be set.")
     return value
@@ -104,9 +106,9 @@ CORS_ALLOW_HEADERS = [
 
 # The house -------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # without a site of its own: the next one names ours
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "shop.staff.apps.StaffAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -117,10 +119,15 @@ INSTALLED_APPS = [
     "corsheaders",
     "csp",
     "django_filters",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
     "django_prometheus",
     "django_structlog",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "pghistory",
+    "pgtrigger",
     "rest_framework",
     "tree_queries",
     "shop",
@@ -147,6 +154,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     *SHOP_HEADER_LAYERS[1:],
     # Sessions, log-in and messages serve the admin alone: API requests do not pay for them.
+    "shop.staff.gate.AdminGateMiddleware",
     "shop.http.admin_middleware.AdminSessionMiddleware",
     "shop.http.admin_middleware.AdminCardNumbersMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -458,6 +466,10 @@ FILE_UPLOAD_PERMISSIONS = 0o644
 SHOP_MAX_BODY_BYTES = 1024 * 1024  # JSON; uploads have the next one
 SHOP_MAX_UPLOAD_BYTES = 64 * 1024 * 1024
 SHOP_JOB_KEEP_DAYS = env.int("SHOP_JOB_KEEP_DAYS", default=14)  # ended jobs, with their files
+# Who changed what: kept so long, and at least 90 days, below which the database deletes nothing.
+SHOP_AUDIT_KEEP_DAYS = env.int("SHOP_AUDIT_KEEP_DAYS", default=730)
+if SHOP_AUDIT_KEEP_DAYS < 91:
+    raise ImproperlyConfigured("SHOP_AUDIT_KEEP_DAYS must be 91 or more.")
 # What invoices say is kept so long after the year of the sale, also when its buyer is erased.
 SHOP_INVOICE_KEEP_YEARS = env.int("SHOP_INVOICE_KEEP_YEARS", default=10)
 
@@ -480,8 +492,26 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-LOGIN_URL = "/admin/login/"
-LOGIN_REDIRECT_URL = "/admin/"
+# Where staff work: below which path, on which hosts (any), and from which networks (anywhere).
+# Others are told that there is nothing. Production wants path and networks named.
+_admin = env.str("SHOP_ADMIN_PATH", default="").strip("/") or "admin"
+if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", _admin) or _admin.split("/")[0] == "api":
+    raise ImproperlyConfigured("SHOP_ADMIN_PATH: letters, digits, - and _, and not below api.")
+SHOP_ADMIN_PATH = f"/{_admin}/"
+SHOP_ADMIN_HOSTS = env.list("SHOP_ADMIN_HOSTS", default=[])
+SHOP_ADMIN_NETWORKS = env.list("SHOP_ADMIN_NETWORKS", default=[])
+SHOP_ADMIN_OPEN = env.bool("SHOP_ADMIN_OPEN", default=not IS_PRODUCTION)
+ALLOWED_HOSTS = [*ALLOWED_HOSTS, *SHOP_ADMIN_HOSTS]
+LOGIN_URL = f"{SHOP_ADMIN_PATH}login/"
+LOGIN_REDIRECT_URL = SHOP_ADMIN_PATH
+# Whether staff must show a second factor: else the admin is shut, and a token of theirs opens what
+# a customer's does. Production does not start without it.
+SHOP_STAFF_TOTP = env.bool("SHOP_STAFF_TOTP", default=IS_PRODUCTION)
+# What the site of staff, which is on the ground floor, takes from accounts.
+SHOP_STAFF_LOGIN_FORM = "accounts.admin.log_in.StaffLoginForm"
+SHOP_STAFF_SECOND_STEP = "accounts.admin.log_in.second_step"
+OTP_TOTP_ISSUER = env.str("SHOP_NAME", default="shop")
+OTP_TOTP_SYNC = False  # a clock that wanders is mended, not followed
 RATELIMIT_USE_CACHE = "limiter"
 RATELIMIT_IP_META_KEY = "shop.http.client_address.client_address"
 SILENCED_SYSTEM_CHECKS = [
@@ -500,6 +530,9 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_SAVE_EVERY_REQUEST = False
+SHOP_STAFF_IDLE_SECONDS = env.int("SHOP_STAFF_IDLE_SECONDS", default=1800)
+# The admin alone has sessions and forms: no other path is sent their cookies.
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = SHOP_ADMIN_PATH
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
@@ -515,6 +548,9 @@ if IS_PRODUCTION:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    # By these names a browser takes them from https alone.
+    SESSION_COOKIE_NAME = "__Secure-staff"
+    CSRF_COOKIE_NAME = "__Secure-csrf"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
@@ -639,16 +675,23 @@ SHOP_DATABASE_METRICS = ["inventory.selectors.reconciliation_metrics"]
 SHOP_FAULTS = env.bool("SHOP_FAULTS", default=False)
 _rate_limit = env.str("SHOP_RATE_LIMIT", default="") or "100/m"
 try:
-    for _proxy in SHOP_TRUSTED_PROXIES:
+    for _proxy in [*SHOP_TRUSTED_PROXIES, *SHOP_ADMIN_NETWORKS]:
         ip_network(_proxy, strict=False)
     # None where it is off, which production refuses.
     SHOP_RATE_LIMIT: Rate | None = None if _rate_limit == "off" else read_rate(_rate_limit)
 except ValueError as error:
-    raise ImproperlyConfigured(f"SHOP_TRUSTED_PROXIES or SHOP_RATE_LIMIT: {error}.") from None
+    raise ImproperlyConfigured(
+        f"SHOP_TRUSTED_PROXIES, SHOP_ADMIN_NETWORKS or SHOP_RATE_LIMIT: {error}."
+    ) from None
 # Who shares the limit while each process counts alone (deploy/gunicorn.conf.py starts as many).
 SHOP_WEB_WORKERS = int(env.str("SHOP_WEB_WORKERS", default="") or 2)
 # Tells the limiter who is signed in.
 SHOP_VERIFIED_USER = "accounts.authentication.verified_user"
+# Whom to tell of a hole, as `mailto:` or `https:` addresses: /.well-known/security.txt (RFC 9116).
+SHOP_SECURITY_CONTACTS = env.list(
+    "SHOP_SECURITY_CONTACTS", default=[] if IS_PRODUCTION else ["mailto:security@shop.example"]
+)
+SHOP_SECURITY_POLICY = env.str("SHOP_SECURITY_POLICY", default="")
 SHOP_METRICS_PUBLIC = env.bool("SHOP_METRICS_PUBLIC", default=not IS_PRODUCTION)
 
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
@@ -727,6 +770,13 @@ if IS_PRODUCTION:
     _wrong += faults_of(SHOP_JWT_KEYS, signing_kid=SHOP_JWT_SIGNING_KID)
     if SHOP_RATE_LIMIT is None:
         _wrong.append("SHOP_RATE_LIMIT must not be off")
+    if not SHOP_ADMIN_OPEN:
+        if _admin == "admin":
+            _wrong.append("SHOP_ADMIN_PATH must be a path of your own, or SHOP_ADMIN_OPEN=1")
+        if not SHOP_ADMIN_NETWORKS:
+            _wrong.append("SHOP_ADMIN_NETWORKS must name networks, or SHOP_ADMIN_OPEN=1")
+    if not SHOP_STAFF_TOTP:
+        _wrong.append("SHOP_STAFF_TOTP must not be off")
     if not env.str("REDIS_URL", default=""):
         _wrong.append("REDIS_URL must be set")
     if not CELERY_BROKER_URL.startswith(("amqp", "redis")) or not env.str(

@@ -7,11 +7,20 @@ from accounts.services.addresses import (
     change_address,
     remove_address,
 )
+from accounts.services.emails import (
+    confirm_email_change,
+    prune_email_changes,
+    request_email_change,
+)
 from accounts.services.erasing import erase_account
+from accounts.services.factors import KINDS
 from accounts.services.mails import (
+    send_email_change_link,
+    send_email_changed,
     send_password_changed,
     send_password_reset,
     send_registration_notice,
+    send_second_factor_changed,
     send_session_ended,
     send_verification,
 )
@@ -33,25 +42,40 @@ from accounts.services.people import (
     register_customer,
 )
 from accounts.services.rehashing import rehash_people
+from accounts.services.second_factors import (
+    begin_first_totp,
+    begin_totp,
+    confirm_totp,
+    remove_second_factor,
+    renew_recovery_codes,
+    reset_second_factor,
+    show_second_factor,
+)
 from accounts.services.sessions import (
     SessionTokens,
     end_all_sessions,
     end_session,
     log_in,
+    log_in_with_second_factor,
     prune_sessions,
     refresh_session,
 )
 
 __all__ = [
+    "KINDS",
     "AccessClaims",
     "AddressChanges",
     "ProfileChanges",
     "SessionTokens",
     "add_address",
+    "begin_first_totp",
+    "begin_totp",
     "change_address",
     "change_password",
     "change_profile",
     "confirm_email",
+    "confirm_email_change",
+    "confirm_totp",
     "customer_for_history",
     "customers_for_history",
     "end_all_sessions",
@@ -59,8 +83,10 @@ __all__ = [
     "ensure_staff",
     "erase_account",
     "log_in",
+    "log_in_with_second_factor",
     "phone_in_e164",
     "prove_password",
+    "prune_email_changes",
     "prune_sessions",
     "public_keys",
     "read_access_token",
@@ -68,12 +94,20 @@ __all__ = [
     "register_customer",
     "rehash_people",
     "remove_address",
+    "remove_second_factor",
+    "renew_recovery_codes",
     "replace_password",
+    "request_email_change",
     "request_password_reset",
     "reset_password",
+    "reset_second_factor",
+    "send_email_change_link",
+    "send_email_changed",
     "send_password_changed",
     "send_password_reset",
     "send_registration_notice",
+    "send_second_factor_changed",
     "send_session_ended",
     "send_verification",
+    "show_second_factor",
 ]

@@ -22,6 +22,7 @@ from shop.jwt_keys import PublicKey, is_private, public_key_of
 LIFETIME_SECONDS = 600
 TYPE = "at+jwt"  # RFC 9068: so that no other JWT of ours can pass for an access token
 LONGEST = 4096  # characters; ours have about 700
+_MANY_FACTORS = "mfa"
 _HEADER = {"alg", "kid", "typ"}
 _OF_A_PUBLIC_KEY = {"kty", "n", "e", "crv", "x", "y"}
 
@@ -34,6 +35,7 @@ class AccessClaims:
     family: UUID  # the session it belongs to
     token_version: int
     expires_at: int  # seconds since the epoch
+    has_second_factor: bool  # whether its owner showed one, and not the password alone
 
 
 class SigningBackend(TokenBackend):
@@ -52,7 +54,14 @@ class SigningBackend(TokenBackend):
         )
 
 
-def sign_access_token(*, subject: UUID, family: UUID, token_version: int, now: datetime) -> str:
+def sign_access_token(
+    *,
+    subject: UUID,
+    family: UUID,
+    token_version: int,
+    now: datetime,
+    has_second_factor: bool = False,
+) -> str:
     """Return a token for `subject` in the session `family`, good for ten minutes."""
     issued_at = int(now.timestamp())
     token: str = _backends()[settings.SHOP_JWT_SIGNING_KID].encode(
@@ -60,6 +69,8 @@ def sign_access_token(*, subject: UUID, family: UUID, token_version: int, now: d
             "sub": str(subject),
             "sid": str(family),
             "tv": token_version,
+            # How they proved it, by RFC 8176.
+            "amr": ["pwd", "otp", _MANY_FACTORS] if has_second_factor else ["pwd"],
             "iat": issued_at,
             "nbf": issued_at,
             "exp": issued_at + LIFETIME_SECONDS,
@@ -131,6 +142,8 @@ def _claims(claims: Mapping[str, Any]) -> AccessClaims:
         family=UUID(claims["sid"]),
         token_version=version,
         expires_at=expires_at,
+        # What a release before signed has none.
+        has_second_factor=_MANY_FACTORS in claims.get("amr", ()),
     )
 
 

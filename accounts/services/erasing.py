@@ -9,8 +9,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 
-from accounts.models import UNREACHABLE_DOMAIN, Address, RefreshToken, User
+from accounts.models import UNREACHABLE_DOMAIN, Address, EmailChange, RefreshToken, User
 from accounts.selectors import forget_sessions
+from accounts.services.second_factors import forget_second_factors
 
 ERASED = "erased"
 
@@ -29,6 +30,8 @@ def erase_account(*, user: User, now: datetime) -> None:
     _rename_in_log(Address, person.addresses.values_list("pk", flat=True))
     person.addresses.all().delete()
     RefreshToken.objects.filter(user=person).delete()
+    forget_second_factors(person)
+    EmailChange.objects.filter(user=person).delete()
     person.groups.clear()
     person.user_permissions.clear()
     if person.erased_at is None:

@@ -1,4 +1,4 @@
-"""Tokens of mailed links: bound to a person, a purpose and a state of affairs, and so good once."""
+"""Tokens that are bound to a person, a purpose and a state of affairs: mailed links, challenges."""
 
 import hashlib
 from datetime import datetime, timedelta
@@ -9,16 +9,21 @@ from django.core import signing
 
 from accounts.errors import LinkNotValid
 from accounts.models import User
+from accounts.selectors import open_email_change
 
 
 class Purpose(StrEnum):
     VERIFY_EMAIL = "verify_email"
     RESET_PASSWORD = "reset_password"  # noqa: S105 - the name of a purpose
+    CHANGE_EMAIL = "change_email"
+    SECOND_FACTOR = "second_factor"  # not mailed: what a right password earns
 
 
 LASTS = {
     Purpose.VERIFY_EMAIL: timedelta(days=3),
     Purpose.RESET_PASSWORD: timedelta(hours=1),
+    Purpose.CHANGE_EMAIL: timedelta(hours=1),
+    Purpose.SECOND_FACTOR: timedelta(minutes=5),
 }
 
 
@@ -68,6 +73,10 @@ def _signer(purpose: Purpose) -> signing.Signer:
 
 def _state(user: User, purpose: Purpose) -> str:
     parts = [user.email_hash, str(user.email_verified_at)]
-    if purpose is Purpose.RESET_PASSWORD:
+    if purpose is not Purpose.VERIFY_EMAIL:
         parts = [user.email_hash, user.password, str(user.token_version)]
+    if purpose is Purpose.CHANGE_EMAIL:
+        change = open_email_change(user)
+        # The row's number: asking anew, for the same address too, makes the first link worthless.
+        parts += [str(change.pk), change.new_email] if change else ["none"]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

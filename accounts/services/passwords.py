@@ -11,6 +11,7 @@ from accounts.models import User
 from accounts.services.links import Purpose, locked_user_of_link
 from accounts.services.sessions import end_all_sessions
 from shop.errors import FieldError, Malformed
+from shop.observe.security import Event, note
 from shop.outbox.services import publish
 from shop.privacy import normal_email
 
@@ -99,6 +100,7 @@ def _set(user: User, password: str | None, now: datetime) -> None:
     user.set_password(password)
     user.save(update_fields=["password", "email_verified_at"])
     end_all_sessions(user=user, now=now)
+    note(Event.PASSWORD_CHANGED, user_id=user.pk)
     publish(
         topic="accounts.password_changed",
         key=f"user:{user.pk}",

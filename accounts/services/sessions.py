@@ -9,16 +9,26 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
-import structlog
 from cryptography.fernet import Fernet, InvalidToken
 from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 from django.db.models import F
 
-from accounts.errors import InvalidCredentials, RefreshTokenNotValid, TokenReused
+from accounts.errors import (
+    ChallengeNotValid,
+    InvalidCode,
+    InvalidCredentials,
+    LinkNotValid,
+    RefreshTokenNotValid,
+    SecondFactorRequired,
+    TokenReused,
+)
 from accounts.models import RefreshToken, User
 from accounts.selectors import forget_sessions
 from accounts.services.access_tokens import LIFETIME_SECONDS, sign_access_token
+from accounts.services.factors import accepts, kinds_of
+from accounts.services.links import Purpose, link_token, locked_user_of_link
+from shop.observe.security import Event, note
 from shop.outbox.services import publish
 from shop.privacy import normal_email
 
@@ -40,11 +50,9 @@ _CLAIM = """
        AND NOT EXISTS (SELECT 1 FROM accounts_refreshtoken AS link
                         WHERE link.family = token.family AND link.revoked_at IS NOT NULL)
        AND person.id = token.user_id AND person.is_active
-    RETURNING token.id, token.family, token.expires_at,
+    RETURNING token.id, token.family, token.expires_at, token.second_factor_at,
               person.id, person.public_id, person.token_version
 """
-
-log = structlog.get_logger("shop.accounts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +70,49 @@ def log_in(*, email: str, password: str, now: datetime) -> SessionTokens:
     Takes as long for an address that nobody has as for a wrong password.
 
     Raises InvalidCredentials, the same for an unknown address, a wrong password and a disabled
-    account.
+    account; and SecondFactorRequired where the password is right and does not suffice.
     """
+    user = _user_of_password(email, password)
+    if kinds := kinds_of(user):
+        raise SecondFactorRequired(
+            "Show a second factor, together with this challenge, within five minutes.",
+            challenge=link_token(user=user, purpose=Purpose.SECOND_FACTOR, now=now),
+            factors=kinds,
+        )
+    return _begin(user, second_factor_at=None, now=now)
+
+
+def log_in_with_second_factor(
+    *, challenge: str, kind: str, proof: str, now: datetime
+) -> SessionTokens:
+    """Begin a session for whoever knew the password, and shows the second factor now.
+
+    Raises ChallengeNotValid; InvalidCode, also for a proof that was shown before; and TooMany for
+    one that comes too soon after wrong ones: they count, whatever else becomes of the request.
+    """
+    with transaction.atomic():
+        try:
+            user = locked_user_of_link(token=challenge, purpose=Purpose.SECOND_FACTOR, now=now)
+        except LinkNotValid:
+            raise ChallengeNotValid("Log in again by e-mail and password.") from None
+        is_accepted = accepts(user, kind=kind, proof=proof, now=now)
+    if not is_accepted:
+        note(Event.SECOND_FACTOR_FAILED, user_id=user.pk, factor=kind)
+        raise InvalidCode("The code is wrong, over, or was used before.")
+    return _begin(user, second_factor_at=now, now=now)
+
+
+def _user_of_password(email: str, password: str) -> User:
     user = User.objects.filter(email=normal_email(email)).first()
     if user is None:
         make_password(password)  # the time that comparing would have taken
+    if user is None or not user.check_password(password) or not user.is_active:
+        note(Event.LOG_IN_FAILED, user_id=user.pk if user else None, through="api")
         raise InvalidCredentials("There is no account with this e-mail and password.")
-    if not user.check_password(password) or not user.is_active:
-        raise InvalidCredentials("There is no account with this e-mail and password.")
+    return user
 
+
+def _begin(user: User, *, second_factor_at: datetime | None, now: datetime) -> SessionTokens:
     refresh = _new_token()
     family = uuid4()
     RefreshToken.objects.create(
@@ -80,8 +122,22 @@ def log_in(*, email: str, password: str, now: datetime) -> SessionTokens:
         issued_at=now,
         idle_until=now + IDLE_LASTS,
         expires_at=now + SESSION_LASTS,
+        second_factor_at=second_factor_at,
     )
-    return _tokens(refresh, user.public_id, family, user.token_version, now)
+    note(
+        Event.LOGGED_IN,
+        user_id=user.pk,
+        through="api",
+        has_second_factor=second_factor_at is not None,
+    )
+    return _tokens(
+        refresh,
+        user.public_id,
+        family,
+        user.token_version,
+        now,
+        has_second_factor=second_factor_at is not None,
+    )
 
 
 @transaction.atomic
@@ -102,7 +158,7 @@ def refresh_session(*, refresh: str, now: datetime) -> SessionTokens | TokenReus
     if claimed is None:
         return _answer_twin_or_thief(refresh, spent, now)
 
-    token_id, family, expires_at, user_id, public_id, token_version = claimed
+    token_id, family, expires_at, second_factor_at, user_id, public_id, token_version = claimed
     RefreshToken.objects.create(
         token_hash=_hash_of(successor),
         family=family,
@@ -111,8 +167,16 @@ def refresh_session(*, refresh: str, now: datetime) -> SessionTokens | TokenReus
         issued_at=now,
         idle_until=min(now + IDLE_LASTS, expires_at),
         expires_at=expires_at,
+        second_factor_at=second_factor_at,
     )
-    return _tokens(successor, public_id, family, token_version, now)
+    return _tokens(
+        successor,
+        public_id,
+        family,
+        token_version,
+        now,
+        has_second_factor=second_factor_at is not None,
+    )
 
 
 def _answer_twin_or_thief(refresh: str, spent: str, now: datetime) -> SessionTokens | TokenReused:
@@ -126,9 +190,16 @@ def _answer_twin_or_thief(refresh: str, spent: str, now: datetime) -> SessionTok
         successor = _successor_for_twin(token, refresh, now)
         if successor is not None:
             user = token.user
-            return _tokens(successor, user.public_id, token.family, user.token_version, now)
+            return _tokens(
+                successor,
+                user.public_id,
+                token.family,
+                user.token_version,
+                now,
+                has_second_factor=token.second_factor_at is not None,
+            )
         _revoke(family=token.family, now=now)
-        log.warning("refresh_token_reused", user_id=token.user_id, family=str(token.family))
+        note(Event.TOKEN_REUSED, user_id=token.user_id, family=str(token.family))
         publish(
             topic="accounts.session_reused",
             key=f"user:{token.user_id}",
@@ -172,6 +243,7 @@ def end_all_sessions(*, user: User, now: datetime) -> None:
     links = RefreshToken.objects.filter(user=user, revoked_at__isnull=True)
     families = set(links.values_list("family", flat=True).order_by().distinct())
     links.update(revoked_at=now, sealed_successor=None)
+    note(Event.SESSIONS_ENDED, user_id=user.pk, sessions=len(families))
     _forget_after_commit(families)
 
 
@@ -199,10 +271,20 @@ def _forget_after_commit(families: Collection[UUID]) -> None:
 
 
 def _tokens(
-    refresh: str, public_id: UUID, family: UUID, token_version: int, now: datetime
+    refresh: str,
+    public_id: UUID,
+    family: UUID,
+    token_version: int,
+    now: datetime,
+    *,
+    has_second_factor: bool,
 ) -> SessionTokens:
     access = sign_access_token(
-        subject=public_id, family=family, token_version=token_version, now=now
+        subject=public_id,
+        family=family,
+        token_version=token_version,
+        has_second_factor=has_second_factor,
+        now=now,
     )
     return SessionTokens(access=access, refresh=refresh, expires_in=LIFETIME_SECONDS)
 

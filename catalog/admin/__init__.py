@@ -3,6 +3,7 @@
 from catalog.admin.categories import CategoryAdmin
 from catalog.admin.copies import (
     BoughtTogetherAdmin,
+    FormerCategorySlugAdmin,
     FormerSlugAdmin,
     PriceHistoryAdmin,
     ProductListingAdmin,
@@ -18,6 +19,7 @@ __all__ = [
     "BoughtTogetherAdmin",
     "CategoryAdmin",
     "CollectionAdmin",
+    "FormerCategorySlugAdmin",
     "FormerSlugAdmin",
     "PriceHistoryAdmin",
     "ProductAdmin",

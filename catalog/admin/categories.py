@@ -83,7 +83,11 @@ class CategoryAdmin(ModelAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
-        services.category_was_edited(category_id=form.instance.pk, now=timezone.now())
+        services.category_was_edited(
+            category_id=form.instance.pk,
+            now=timezone.now(),
+            former_slug=form.initial.get("slug", "") if change else "",
+        )
 
     def delete_model(self, request: HttpRequest, obj: Category) -> None:
         services.remove_category(category_id=obj.pk)

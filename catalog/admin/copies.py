@@ -7,6 +7,7 @@ from django.utils.safestring import SafeString
 from catalog.admin.shared import ReadOnlyAdmin, thumbnail_of
 from catalog.models import (
     BoughtTogether,
+    FormerCategorySlug,
     FormerSlug,
     PriceHistory,
     ProductListing,
@@ -63,6 +64,14 @@ class BoughtTogetherAdmin(ReadOnlyAdmin):
     list_select_related = ("product", "other")
     search_fields = ("product__title",)
     ordering = ("-orders", "id")
+
+
+@admin.register(FormerCategorySlug)
+class FormerCategorySlugAdmin(ReadOnlyAdmin):
+    list_display = ("slug", "category", "retired_at")
+    list_select_related = ("category",)
+    search_fields = ("slug", "category__name")
+    ordering = ("slug",)
 
 
 @admin.register(FormerSlug)

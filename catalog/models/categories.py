@@ -44,3 +44,14 @@ class Category(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class FormerCategorySlug(models.Model):
+    """A slug that a category had before: who asks by it is sent on, unless it is another's now."""
+
+    slug = models.CharField(max_length=150, primary_key=True)
+    category = models.ForeignKey(Category, on_delete=models.CASCADE, related_name="former_slugs")
+    retired_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.slug

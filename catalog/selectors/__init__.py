@@ -1,7 +1,12 @@
 """Questions to the catalogue."""
 
 from catalog.selectors.cards import VariantCard, variant_cards, variants_for_sale
-from catalog.selectors.categories import category_document, category_tree, category_tree_rendered
+from catalog.selectors.categories import (
+    category_document,
+    category_tree,
+    category_tree_rendered,
+    slug_of_moved_category,
+)
 from catalog.selectors.collections import (
     collection_by_slug,
     collection_rendered,
@@ -24,10 +29,10 @@ from catalog.selectors.editing import (
     product_tags,
     variant_ids_of,
 )
+from catalog.selectors.facets import facet_counts
 from catalog.selectors.listing import (
     SORTS,
     Wanted,
-    facet_counts,
     listed_products,
     related_products,
     row_document,
@@ -87,6 +92,7 @@ __all__ = [
     "shown_collections",
     "shown_reviews",
     "slug_of_moved",
+    "slug_of_moved_category",
     "stale_products",
     "suggestions_rendered",
     "variant_cards",

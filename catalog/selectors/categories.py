@@ -11,8 +11,10 @@ from django.db.models import CharField, Count, Func
 
 from catalog.errors import CategoryNotFound
 from catalog.models import Category, ProductListing
-from catalog.store import cached_tree
+from catalog.store import cached_category_move, cached_tree
 from shop.http.json import dumps
+
+LONGEST_SLUG = 150
 
 
 @dataclass(slots=True)
@@ -76,6 +78,22 @@ def category_document(slug: str, *, now: datetime) -> dict[str, Any]:
             for child in node["children"]
         ],
     }
+
+
+def slug_of_moved_category(slug: str) -> str | None:
+    """Return the slug of the category that had this one before, through the cache.
+
+    None if none had. No SQL while remembered, either way.
+    """
+    if len(slug) > LONGEST_SLUG:
+        return None
+
+    def load() -> bytes | None:
+        now = Category.objects.filter(former_slugs=slug).values_list("slug", flat=True).first()
+        return None if now is None else now.encode()
+
+    found = cached_category_move(slug, load)
+    return None if found is None else found.decode()
 
 
 def _path_to(slug: str, nodes: Sequence[dict[str, Any]]) -> list[dict[str, Any]] | None:

@@ -5,19 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
     BigIntegerField,
-    CharField,
-    Count,
     F,
-    Func,
     IntegerField,
     OuterRef,
     Q,
     QuerySet,
     Subquery,
-    TextField,
     Value,
 )
 from django.db.models.expressions import Combinable
@@ -26,16 +21,11 @@ from django.db.models.functions import Cast, Lower
 from catalog.models import BoughtTogether, ProductListing, RelatedProduct, image_address
 from catalog.selectors.collections import in_collection
 from catalog.selectors.search import matching
-from shop.money import Money, digits
+from shop.money import Money
 
-FACET_VALUES = 50  # of each kind, the most frequent first
-OPTION_ROWS = 400  # over all options
 RANKED = 5000  # matches of a search that are put in order
 RELATED = 12
 IN_CATEGORY = 2  # the place of that walk among those for related products
-# What buckets of the price facet begin at, in whole units of the currency.
-PRICE_STEPS = (0, 10, 25, 50, 100, 250, 500, 1000)
-
 ROW_FIELDS = (
     "product_id",
     "slug",
@@ -75,11 +65,15 @@ class Wanted:
 
 
 class Listed(NamedTuple):
-    """Rows to be paged, the order to page them in, and what the facets are counted over."""
+    """Rows to be paged, the order to page them in, and what the facets are counted over.
+
+    `whole` is where the rows of a page are read, if an index alone finds which they are.
+    """
 
     rows: QuerySet[ProductListing, ListingRow]
     order: tuple[str, ...]
     conditions: dict[str, Q]
+    whole: QuerySet[ProductListing, ListingRow] | None
 
 
 _ORDERS = {
@@ -96,62 +90,23 @@ SORTS = tuple(_ORDERS)
 def listed_products(*, wanted: Wanted, sort: str | None, now: datetime) -> Listed:
     """Return the products that fit, ready to be paged.
 
-    Without `sort`: by relevance where there are words, else by sales. Only the first `RANKED`
-    matches that an index gives are ranked, so that a word that everything has takes no longer than
-    others; in every other order all matches are there. `matching` says what fits words.
-    Prices are compared with the lowest of the product, which is also what `price` sorts by.
+    Without `sort`: by relevance where there are words, else by sales. `matching` says what fits
+    words; of a search only the first `RANKED` matches that an index gives are put in order,
+    whatever the order, so that a word that everything has takes no longer than others. Prices are
+    compared with the lowest of the product, which is also what `price` sorts by.
     """
     conditions, relevance = _conditions(wanted, now=now)
     if sort is None or (sort == "relevance" and relevance is None):
         sort = "best_selling" if relevance is None else "relevance"
     order = _ORDERS[sort]
     found = ProductListing.objects.filter(*conditions.values())
-    columns = [*ROW_FIELDS, *(name.lstrip("-") for name in order)]
+    columns = dict.fromkeys([*ROW_FIELDS, *(name.lstrip("-") for name in order)])
+    if relevance is not None:
+        found = ProductListing.objects.filter(pk__in=found.values("pk")[:RANKED])
     if sort == "relevance":
-        ranked = found.values("pk")[:RANKED]
-        found = ProductListing.objects.filter(pk__in=ranked).annotate(relevance=relevance)
-    return Listed(rows=found.values(*dict.fromkeys(columns)), order=order, conditions=conditions)
-
-
-def facet_counts(*, listed: Listed, wanted: Wanted) -> dict[str, list[dict[str, Any]]]:
-    """Return how many products each further choice would leave, in one query.
-
-    Each kind obeys the filters of all other kinds, but not its own, so that a second value can
-    be chosen beside the first.
-    """
-    parts = [
-        _counted(listed, "vendor", F("vendor"), limit=FACET_VALUES + 1),
-        _counted(listed, "category", _each("category_path"), limit=FACET_VALUES),
-        _counted(listed, "price", _bucket(wanted.currency), limit=len(PRICE_STEPS)),
-        _counted(listed, "option", _each("options"), limit=OPTION_ROWS),
-        _counted(listed, "attr", _each("attributes"), limit=OPTION_ROWS),
-    ]
-    # What is filtered by is counted as if it were not.
-    chosen = {"option": wanted.options, "attr": wanted.attributes}
-    columns = {"option": "options", "attr": "attributes"}
-    parts += [
-        _counted(listed, f"{kind}.{name}", _each(columns[kind]), limit=OPTION_ROWS)
-        for kind, names in chosen.items()
-        for name in sorted(names)
-    ]
-    facets: dict[str, list[dict[str, Any]]] = {"vendor": [], "category": [], "price": []}
-    for kind, value, count in parts[0].union(*parts[1:], all=True):
-        if kind == "price":
-            facets[kind].append({**_bucket_shown(int(value), wanted.currency), "count": count})
-        elif (sort := kind.partition(".")[0]) in chosen:
-            name, _, choice = value.partition("=")
-            is_own = kind == f"{sort}.{name.lower()}"
-            if is_own or (kind == sort and name.lower() not in chosen[sort]):
-                facets.setdefault(f"{sort}.{name}", []).append({"value": choice, "count": count})
-        elif value:
-            facets[kind].append({"value": value, "count": count})
-    for kind, entries in facets.items():
-        if kind == "price":
-            entries.sort(key=lambda entry: int(entry["value"].split("-")[0]))
-        else:
-            entries.sort(key=lambda entry: (-entry["count"], entry["value"]))
-        del entries[FACET_VALUES:]
-    return facets
+        found = found.annotate(relevance=relevance)
+    whole = ProductListing.objects.values(*columns) if relevance is None else None
+    return Listed(found.values(*columns), order, conditions, whole)
 
 
 def related_products(*, product_id: int, currency: str, now: datetime) -> list[ListingRow]:
@@ -269,45 +224,3 @@ def _conditions(wanted: Wanted, *, now: datetime) -> tuple[dict[str, Q], Combina
     if wanted.collection is not None:
         conditions["collection"] = in_collection(wanted.collection, now=now)
     return conditions, relevance
-
-
-def _counted(
-    listed: Listed, kind: str, value: Combinable, *, limit: int
-) -> QuerySet[ProductListing, tuple[str, str, int]]:
-    others = [condition for name, condition in listed.conditions.items() if name != kind]
-    return (
-        ProductListing.objects.filter(*others)
-        .annotate(kind=Value(kind, output_field=CharField()), value=Cast(value, TextField()))
-        .values("kind", "value")
-        .annotate(count=Count("id"))
-        .order_by("-count", "value")
-        .values_list("kind", "value", "count")[:limit]
-    )
-
-
-def _each(column: str) -> Func:
-    return Func(column, function="unnest", output_field=CharField(), set_returning=True)
-
-
-def _steps(currency: str) -> list[int]:
-    return [step * 10 ** digits(currency) for step in PRICE_STEPS]
-
-
-def _bucket(currency: str) -> Func:
-    steps = Value(_steps(currency), output_field=ArrayField(BigIntegerField()))
-    return Func("min_price_minor", steps, function="width_bucket", output_field=IntegerField())
-
-
-def _bucket_shown(bucket: int, currency: str) -> dict[str, Any]:
-    # `value` names the bucket in whole units; the last one is open above.
-    steps = _steps(currency)
-    is_last = bucket >= len(steps)
-    top = "" if is_last else str(PRICE_STEPS[bucket])
-    shown: dict[str, Any] = {
-        "value": f"{PRICE_STEPS[bucket - 1]}-{top}",
-        "min": Money(steps[bucket - 1], currency).as_json(),
-    }
-    if not is_last:
-        # The last amount in it: what `max_price` has to be to get just these.
-        shown["max"] = Money(steps[bucket] - 1, currency).as_json()
-    return shown

@@ -10,7 +10,6 @@ from django.contrib.postgres.search import SearchQuery, SearchQueryField, Search
 from django.db import connection
 from django.db.models import (
     Case,
-    Exists,
     ExpressionWrapper,
     F,
     FloatField,
@@ -42,8 +41,15 @@ _WORD = re.compile(r"\w+")
 # with what was asked, below that by trigrams or by letters to change, whichever is kinder, and
 # better if they begin alike, as hardly anybody misses the first letter. Short
 # words may have one letter wrong, longer ones two. Behind the words stand their neighbours written
-# together, which only count if they are a word. Looks at nothing if the search has a match.
+# together, which only count if they are a word. Looks at nothing if the search has a match; that is
+# looked up as if all matches were wanted, in the index: for the first one only, the whole listing
+# may look like the shorter way, and is a long one where there is none.
 _FORMS = """
+WITH found AS MATERIALIZED (
+    SELECT FROM catalog_productlisting
+    WHERE currency = %(currency)s AND published_at <= %(now)s
+      AND search @@ {query}
+)
 SELECT asked.place, form.word, form.closeness
 FROM (
     SELECT place::int - 1 AS place, given.word, place > cardinality(%(asked)s::text[]) AS is_pair
@@ -69,10 +75,7 @@ CROSS JOIN LATERAL (
             AND levenshtein_less_equal(known.word, asked.word, 1) <= 1)) END
     ORDER BY closeness DESC, known.word LIMIT 4
 ) form
-WHERE NOT EXISTS (
-    SELECT FROM catalog_productlisting
-    WHERE currency = %(currency)s AND published_at <= %(now)s
-      AND search @@ {query})
+WHERE NOT EXISTS (SELECT FROM found)
 ORDER BY asked.place, form.closeness DESC, form.word
 """
 
@@ -98,7 +101,8 @@ def matching(words: str, *, currency: str, now: datetime) -> tuple[Q, Combinable
 
     Words are looked for as full text, each also by what staff have said it means. If nothing has
     them all, each may also be a word that it resembles or begins; and if that finds nothing either,
-    some of them are enough. One query looks for such words, and now and then one for the synonyms.
+    some of them are enough. One query looks for such words, another one whether they ever meet if
+    there are several, and now and then one for the synonyms.
     """
     asked = [word[:LONGEST_WORD] for word in _WORD.findall(words.lower())[:MOST_WORDS]]
     synonyms = _synonyms_of(asked)
@@ -112,13 +116,21 @@ def matching(words: str, *, currency: str, now: datetime) -> tuple[Q, Combinable
     choices = _choices(asked, forms)
     synonyms = _synonyms_of({*asked, *_WORD.findall(" ".join(choices))})
     every = _rewritten(_raw(" & ".join(f"({choice})" for choice in choices)), synonyms)
-    some = _rewritten(_raw(" | ".join(choices)), synonyms)
-    if len(choices) == 1:
-        return Q(search=every), _relevance(every)
-    has_every = ProductListing.objects.filter(
-        currency=currency, published_at__lte=now, search=every
-    )
-    return Q(search=every) | Q(Q(search=some), ~Exists(has_every)), _relevance(some)
+    if len(choices) > 1 and not _is_anything(every, currency=currency, now=now):
+        every = _rewritten(_raw(" | ".join(choices)), synonyms)
+    return Q(search=every), _relevance(every)
+
+
+def _is_anything(query: SearchQuery, *, currency: str, now: datetime) -> bool:
+    rows = ProductListing.objects.filter(currency=currency, published_at__lte=now, search=query)
+    sql, params = rows.values("pk").query.sql_with_params()
+    with connection.cursor() as cursor:
+        # As above: looked up as if all were wanted.
+        cursor.execute(
+            f"WITH found AS MATERIALIZED ({sql}) SELECT EXISTS (SELECT FROM found)",  # noqa: S608 — our own
+            params,
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def _relevance(query: SearchQuery) -> Combinable:

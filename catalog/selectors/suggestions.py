@@ -102,7 +102,11 @@ shown AS (
 SELECT kind, title, slug, image_url, image_file FROM shown ORDER BY kind, place LIMIT %(most)s
 """.replace(
     "{query}",
-    "(to_tsquery(%(language)s::regconfig, %(query)s) || to_tsquery('simple', %(query)s))",
+    # Forms of the language and the letters as they stand; once where both are the same, as the
+    # index would be asked for both. Folded to a constant when planned.
+    "(CASE WHEN to_tsquery(%(language)s::regconfig, %(query)s) = to_tsquery('simple', %(query)s)"
+    " THEN to_tsquery('simple', %(query)s)"
+    " ELSE to_tsquery(%(language)s::regconfig, %(query)s) || to_tsquery('simple', %(query)s) END)",
 )
 
 MOST = 10

@@ -227,6 +227,10 @@ class ProductListResponse(serializers.Serializer[Any]):
         required=False,
         help_text="With `facets=true`: vendor, category, price, `option.<name>`, `attr.<name>`.",
     )
+    facets_are_estimates = serializers.BooleanField(
+        required=False,
+        help_text="Whether so much fits that the counts were estimated by a sample of it.",
+    )
 
 
 class SuggestionResponse(serializers.Serializer[Any]):

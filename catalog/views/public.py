@@ -1,6 +1,7 @@
 """The catalogue over HTTP, for everyone."""
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from catalog.errors import CollectionNotFound, ProductNotFound
+from catalog.errors import CategoryNotFound, CollectionNotFound, ProductNotFound
 from catalog.selectors import (
     category_document,
     category_tree_rendered,
@@ -26,6 +27,7 @@ from catalog.selectors import (
     row_document,
     shown_collections,
     slug_of_moved,
+    slug_of_moved_category,
 )
 from catalog.serializers.public import (
     CategoryResponse,
@@ -103,11 +105,22 @@ class CategoryView(CatalogueView):
         tags=["Catalogue"],
         summary="A category, its path and its children",
         parameters=[IF_NONE_MATCH],
-        responses={200: CategoryResponse, 304: NOT_MODIFIED},
+        responses={
+            200: CategoryResponse,
+            301: OpenApiResponse(MovedResponse, description="It has another slug now."),
+            304: NOT_MODIFIED,
+        },
     )
     def get(self, request: Request, slug: str) -> HttpResponse:
         NoQuery.parse_query(request)
-        return public_answer(request, dumps(category_document(slug, now=timezone.now())))
+        try:
+            document = category_document(slug, now=timezone.now())
+        except CategoryNotFound:
+            moved = slug_of_moved_category(slug)
+            if moved is None:
+                raise
+            return _moved(request, f"/api/v1/categories/{quote(moved)}", slug=moved)
+        return public_answer(request, dumps(document))
 
 
 class ProductListView(CatalogueView):
@@ -122,10 +135,11 @@ class ProductListView(CatalogueView):
         query = ProductListQuery.parse_query(request)
         wanted = wanted_of(query)
         listed = listed_products(wanted=wanted, sort=query.get("sort"), now=timezone.now())
-        page = paginate(listed.rows, request=request, order=listed.order)
-        more = {}
+        page = paginate(listed.rows, request=request, order=listed.order, whole=listed.whole)
+        more: dict[str, Any] = {}
         if query.get("facets"):
-            more["facets"] = facet_counts(listed=listed, wanted=wanted)
+            facets = facet_counts(listed=listed, wanted=wanted)
+            more = {"facets": facets.values, "facets_are_estimates": facets.are_estimates}
         rows = [row_document(row) for row in page.rows]
         return public_answer(request, dumps(page.answer(rows, **more)))
 
@@ -221,8 +235,12 @@ def _sent_on(request: Request, ref: str) -> HttpResponse:
     slug = slug_of_moved(ref, now=timezone.now())
     if slug is None:
         raise ProductNotFound("There is no such product.")
+    return _moved(request, f"/api/v1/products/{quote(slug)}", slug=slug)
+
+
+def _moved(request: Request, address: str, *, slug: str) -> HttpResponse:
     query = request._request.META.get("QUERY_STRING", "")
-    url = f"/api/v1/products/{quote(slug)}" + (f"?{query}" if query else "")
+    url = address + (f"?{query}" if query else "")
     response = HttpResponse(
         dumps({"slug": slug, "url": url}), status=301, content_type="application/json"
     )

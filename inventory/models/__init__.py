@@ -1,5 +1,11 @@
 """Tables of inventory: how much there is, to whom it is promised, and on which terms."""
 
+from inventory.models.changes import (
+    FlashSaleChange,
+    PurchaseLimitChange,
+    StockChange,
+    WarehouseChange,
+)
 from inventory.models.sales import FlashSale, FlashSaleQuerySet, PurchaseLimit
 from inventory.models.stock import (
     MOST_UNITS,
@@ -24,12 +30,15 @@ __all__ = [
     "PUBLIC_CAP",
     "QUARANTINE",
     "FlashSale",
+    "FlashSaleChange",
     "FlashSaleQuerySet",
     "PurchaseLimit",
+    "PurchaseLimitChange",
     "ReconciliationFinding",
     "ReconciliationRun",
     "Reservation",
     "Stock",
+    "StockChange",
     "StockCount",
     "StockManager",
     "StockMovement",
@@ -38,4 +47,5 @@ __all__ = [
     "StockTransfer",
     "StockTransferLine",
     "Warehouse",
+    "WarehouseChange",
 ]

@@ -66,7 +66,7 @@ def send_low_stock(*, stock_ids: Collection[int]) -> int:
         user.email for user in staff_with_permission("inventory.change_stock") if user.is_reachable
     ]
     if news and recipients:
-        facts = {"stocks": news, "shop_url": settings.SHOP_PUBLIC_URL}
+        facts = {"stocks": news, "stock_page": _stock_page()}
         EmailMessage(
             subject=render_to_string("inventory/mail/low_stock_subject.txt", facts).strip(),
             body=render_to_string("inventory/mail/low_stock.txt", facts),
@@ -85,3 +85,10 @@ def _last_filled_by(stock_ids: Collection[int]) -> Mapping[int, int]:
         .annotate(last=Max("pk"))
         .values_list("stock_id", "last")
     )
+
+
+def _stock_page() -> str:
+    # On the admin's own host, where it has one.
+    hosts = settings.SHOP_ADMIN_HOSTS
+    base = f"https://{hosts[0]}" if hosts else settings.SHOP_PUBLIC_URL
+    return f"{base}{settings.SHOP_ADMIN_PATH}inventory/stock/"

@@ -75,12 +75,17 @@ def refuse_short_lines(
         )
 
 
+def knows_shortages() -> bool:
+    """Tell whether `refuse_known_shortage` could refuse anybody at this moment. Next to free."""
+    return store.remembers_shortages()
+
+
 def may_know_shortages(*, now: datetime) -> bool:
     """Tell whether somebody may be turned away without a query: a shortage is known, a sale runs.
 
     Next to free; to a No there is nothing to be asked of `enter_sales` and `refuse_known_shortage`.
     """
-    return store.remembers_shortages() or any(sale.runs_at(now) for sale in sale_board().sales)
+    return knows_shortages() or any(sale.runs_at(now) for sale in sale_board().sales)
 
 
 def refuse_known_shortage(*, lines: Iterable[StockLine], now: datetime) -> None:

@@ -8,6 +8,12 @@ from orders.models.aftersales import (
     Return,
     ReturnLine,
 )
+from orders.models.changes import (
+    OrderChange,
+    PaymentChange,
+    RefundChange,
+    ReturnChange,
+)
 from orders.models.erasure import Erasure, RetainedInvoiceData
 from orders.models.history import (
     AccountAdjustment,
@@ -29,14 +35,18 @@ __all__ = [
     "Erasure",
     "LineKind",
     "Order",
+    "OrderChange",
     "OrderEvent",
     "OrderLine",
     "Payment",
+    "PaymentChange",
     "ProviderEvent",
     "Refund",
+    "RefundChange",
     "RefundLine",
     "RetainedInvoiceData",
     "Return",
+    "ReturnChange",
     "ReturnLine",
     "SandboxCharge",
     "SandboxRefund",

@@ -1,11 +1,14 @@
 """Attempts to pay, and what providers told of them."""
 
 import uuid
+from functools import cache
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
+from psycopg.sql import SQL
 
 from orders.models.orders import Order
+from shop.db.updating import columns_of, row_of
 
 
 class PaymentQuerySet(models.QuerySet["Payment"]):
@@ -21,6 +24,33 @@ class PaymentQuerySet(models.QuerySet["Payment"]):
             .order_by("order_id", "pk")
             .select_for_update(of=("order", "self"), no_key=True)
         )
+
+    def locked_one(self, payment_id: uuid.UUID) -> "Payment | None":
+        """Return the payment with its order, both locked as by `locked`, or None.
+
+        Each order is settled by it, so its statement is made once; a test compares the two.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(_locked_one(), [payment_id])
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        width = len(Payment._meta.concrete_fields)
+        payment = row_of(Payment, row[:width])
+        payment.order = row_of(Order, row[width:])
+        return payment
+
+
+@cache
+def _locked_one() -> str:
+    return (
+        SQL(
+            "SELECT {payment}, {order} FROM orders_payment p JOIN orders_order o"
+            " ON o.id = p.order_id WHERE p.id = %s FOR NO KEY UPDATE OF o, p"
+        )
+        .format(payment=columns_of(Payment, "p"), order=columns_of(Order, "o"))
+        .as_string()
+    )
 
 
 PaymentManager = models.Manager.from_queryset(PaymentQuerySet)

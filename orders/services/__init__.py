@@ -19,6 +19,8 @@ from orders.services.checking_out import (
     checkout,
     empty_cart_of,
     remember_answer,
+    require_in_order,
+    shortage_at_hand,
 )
 from orders.services.counting import count_sales
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
@@ -106,6 +108,7 @@ __all__ = [
     "request_of",
     "request_order_link",
     "request_personal_export",
+    "require_in_order",
     "resume_checkouts",
     "sandbox_payment",
     "send_cancellation",
@@ -113,6 +116,7 @@ __all__ = [
     "send_order_link",
     "settle_payment",
     "settle_refund",
+    "shortage_at_hand",
     "sweep_erasures",
     "sweep_payments",
     "void_payment",

@@ -14,16 +14,18 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Q
 
 from accounts.models import User
 from cart.errors import CartUnavailable
 from cart.services import CartOwner, CartSnapshot, empty_cart_by_id, forget_checkout
+from inventory.errors import OutOfStock
 from inventory.services import (
     Admission,
     StockLine,
     enter_sales,
+    knows_shortages,
     leave_sales,
     may_know_shortages,
     refuse_known_shortage,
@@ -122,8 +124,9 @@ def checkout(*, wish: CheckoutWish, scope: Scope, request_id: str, now: datetime
     turns_away = may_know_shortages(now=now)
     cart = cart_or_none(wish.owner, answers_last=None if turns_away else _answers_last())
     fault("checkout.before_prepare")
-    if turns_away:
-        _turn_away(wish=wish, cart=cart, now=now)
+    if turns_away and (shortage := _known_shortage(cart, now=now)):
+        require_in_order(wish)
+        raise shortage
     admission = _admission(wish=wish, cart=cart, scope=scope, now=now)
     if admission.ticket is not None:
         return CheckoutAnswer(ticket_answer(admission.ticket))
@@ -153,20 +156,40 @@ def _answers_last() -> timedelta:
     return timedelta(seconds=settings.SHOP_IDEMPOTENCY_SECONDS)
 
 
-def _turn_away(*, wish: CheckoutWish, cart: CartSnapshot | None, now: datetime) -> None:
-    """Refuse what is known to be short before it costs a query.
+def shortage_at_hand(*, owner: CartOwner, now: datetime) -> OutOfStock | None:
+    """Return what any checkout of this cart that could be read is refused with now, if it is known.
+
+    Costs nothing while nothing is known. None also where a store does not answer.
+    """
+    if not knows_shortages():
+        return None
+    try:
+        return _known_shortage(cart_or_none(owner), now=now)
+    except (Refusal, DatabaseError):
+        return None
+
+
+def require_in_order(wish: CheckoutWish) -> None:
+    """Raise what a checkout is refused with whatever is in the cart, or on the shelf."""
+    require_payable(wish.provider, wish.token)
+    _require_address_of_buyer(wish)
+
+
+def _known_shortage(cart: CartSnapshot | None, *, now: datetime) -> OutOfStock | None:
+    """Return the refusal of what is known to be short, before it costs a query.
 
     Not where a checkout of the cart's owner may have been answered before: its key might be this
     one, and then that answer is due. Every checkout leaves a note of itself in the cart before it
     claims its key, and a refused one takes it out again.
     """
     if cart is None or cart.has_been_tried(now=now):
-        return
-    require_payable(wish.provider, wish.token)
-    _require_address_of_buyer(wish)
-    refuse_known_shortage(
-        lines=[StockLine(line.variant_id, line.quantity) for line in cart.lines], now=now
-    )
+        return None
+    lines = [StockLine(line.variant_id, line.quantity) for line in cart.lines]
+    try:
+        refuse_known_shortage(lines=lines, now=now)
+    except OutOfStock as shortage:
+        return shortage
+    return None
 
 
 def _begun(*, wish: CheckoutWish, admission: Admission) -> CartSnapshot | None:
@@ -232,8 +255,7 @@ def _prepare(
             raise IdempotencyInProgress("Send it again in a second.", retry_after=1)
         return _Prepared(payment=left)
     fault("checkout.key_claimed")
-    require_payable(wish.provider, wish.token)
-    _require_address_of_buyer(wish)
+    require_in_order(wish)
     offer = offer_for(
         cart, address=wish.shipping_address, shipping_method=wish.shipping_method, now=now
     )

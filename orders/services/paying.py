@@ -10,8 +10,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 
 from inventory.errors import OutOfStock, PurchaseLimitExceeded
 from inventory.services import (
@@ -42,6 +41,13 @@ IN_FLIGHT = timedelta(seconds=20)
 ACTION_POLL = timedelta(seconds=60)
 
 _LONGEST_WAIT = timedelta(minutes=10)
+
+_CLAIM = """
+UPDATE orders_payment
+SET status = 'REQUESTED', attempts = attempts + 1, requested_at = %(now)s,
+    next_attempt_at = %(next_attempt_at)s
+WHERE id = %(id)s AND status IN ('NEW', 'REQUESTED')
+"""
 
 log = structlog.get_logger("orders.paying")
 
@@ -81,15 +87,9 @@ def claim_payment(payment: Payment, *, now: datetime) -> bool:
     Nobody is kept from asking at the same time for ever: the key makes it one payment. This only
     spares the provider, and tells those who come later that money may have moved.
     """
-    changed = Payment.objects.filter(
-        pk=payment.pk, status__in=[Payment.Status.NEW, Payment.Status.REQUESTED]
-    ).update(
-        status=Payment.Status.REQUESTED,
-        attempts=F("attempts") + 1,
-        requested_at=now,
-        next_attempt_at=now + IN_FLIGHT,
-    )
-    return bool(changed)
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"id": payment.pk, "now": now, "next_attempt_at": now + IN_FLIGHT})
+        return bool(cursor.rowcount == 1)
 
 
 def pay(payment: Payment, *, now: datetime) -> PaymentResult | None:
@@ -129,7 +129,7 @@ def settle_payment(
 
     Raises PaymentNotFound.
     """
-    payment = Payment.objects.locked().filter(pk=payment_id).first()
+    payment = Payment.objects.locked_one(payment_id)
     if payment is None:
         raise PaymentNotFound("There is no such payment.")
     order = payment.order

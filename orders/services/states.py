@@ -5,6 +5,8 @@ from datetime import datetime
 
 from orders.errors import TransitionRefused
 from orders.models import Order, OrderEvent, Payment
+from shop.db.inserting import insert_all
+from shop.db.updating import update_row
 
 _Order = Order.Status
 _Paid = Order.PaymentStatus
@@ -91,10 +93,10 @@ def move_order(
         if field in changed and state is not None:
             setattr(order, field, state)
     order.version += 1
-    order.save(update_fields=changed)
-    return OrderEvent.objects.create(
-        order=order, kind=event, happened_at=now, detail=detail, actor_id=actor_id
-    )
+    update_row(order, changed)
+    noted = OrderEvent(order=order, kind=event, happened_at=now, detail=detail, actor_id=actor_id)
+    insert_all([noted])
+    return noted
 
 
 def move_payment(payment: Payment, status: Payment.Status, *, also: Sequence[str] = ()) -> None:
@@ -105,7 +107,7 @@ def move_payment(payment: Payment, status: Payment.Status, *, also: Sequence[str
     if payment.status != status:
         require_edge(PAYMENT_EDGES, "payment", payment.status, status)
     payment.status = status
-    payment.save(update_fields=["status", *also])
+    update_row(payment, ["status", *also])
 
 
 def require_edge(edges: Edges, field: str, present: str, wanted: str) -> None:

@@ -12,6 +12,7 @@ from shop.embedded.home import Home, State
 from shop.embedded.postgres import Postgres
 from shop.embedded.processes import is_running
 from shop.embedded.valkey import FORGETS, KEEPS, Valkey
+from shop.secret_files import with_secret_files
 
 JOIN_SECONDS = 90  # the owner of the home may still be starting
 
@@ -27,7 +28,7 @@ _FALLBACKS: Mapping[str, tuple[str, ...]] = {
 
 def addresses(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the address of each server that the environment names, fallbacks filled in."""
-    known = {}
+    environ, known = with_secret_files(environ), {}
     for name, fallbacks in _FALLBACKS.items():
         if value := next((environ[key] for key in (name, *fallbacks) if environ.get(key)), ""):
             known[name] = value

@@ -31,11 +31,12 @@ class AnswersAtHand(Protocol):
 
     @classmethod
     def answer_at_hand(cls, request: HttpRequest, /, **path: Any) -> HttpResponse | None:
-        """Return the very answer that `get` would, if it is at hand, or None.
+        """Return the very answer that the view would, if it is at hand, or None.
 
         None sends the request the long way, so it is right for every doubt: a query that has to
         be checked, a refusal, a miss, a store that is away. Asks no database, raises nothing. It
-        sets no header that `SHOP_HEADER_LAYERS` say, `Vary` among them.
+        sets no header that `SHOP_HEADER_LAYERS` say, `Vary` among them. Called for reads, or for
+        what the class names in `methods_at_hand`.
         """
 
 
@@ -100,13 +101,15 @@ class _Layers:
 
 
 def _answer_at_hand(request: HttpRequest) -> HttpResponse | None:
-    if request.method not in _READS or not request.path_info.startswith(_API):
+    if not request.path_info.startswith(_API):
         return None
     if not _takes_json(request.META.get("HTTP_ACCEPT", "*/*")):
         return None
     match = match_of(request)
     view = _short_way_of(getattr(match.func, "view_class", None)) if match else None
     if match is None or view is None:
+        return None
+    if request.method not in getattr(view, "methods_at_hand", _READS):
         return None
     response = view.answer_at_hand(request, **match.kwargs)
     if response is not None:

@@ -14,6 +14,7 @@ from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from shop.audit import stop_acting
 from shop.errors import Malformed, Refusal
 from shop.http.json import BodyTooLarge
 from shop.http.rate_limit.limiter import check
@@ -27,6 +28,7 @@ from shop.problems import (
     refusal_for,
     server_error,
 )
+from shop.staff.gate import is_for_admin, may_reach_admin
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _API = "/api/v1/"
@@ -58,7 +60,12 @@ class RequestMiddleware:
             request.path_info = request.path_info.rstrip("/")
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        response = self._timed(request) if settings.SHOP_SERVER_TIMING else self._answer(request)
+        try:
+            response = (
+                self._timed(request) if settings.SHOP_SERVER_TIMING else self._answer(request)
+            )
+        finally:
+            stop_acting()
         elapsed = time.perf_counter() - started
 
         response["X-Request-ID"] = request_id
@@ -167,6 +174,7 @@ def _declared_length(request: HttpRequest) -> int:
 
 
 def _largest_body(request: HttpRequest) -> int:
-    if request.content_type == "multipart/form-data" or request.path_info.startswith("/admin/"):
+    is_admin = is_for_admin(request) and may_reach_admin(request)
+    if request.content_type == "multipart/form-data" or is_admin:
         return int(settings.SHOP_MAX_UPLOAD_BYTES)
     return int(settings.SHOP_MAX_BODY_BYTES)

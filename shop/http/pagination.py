@@ -13,7 +13,13 @@ from uuid import UUID
 import orjson
 from django.core.exceptions import FieldError as UnknownColumn
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db import connection
+from django.db.models import Field, IntegerField, Model, Q, QuerySet
+from django.db.models.fields.tuple_lookups import (  # type: ignore[import-untyped]  # not in stubs
+    Tuple,
+    TupleGreaterThan,
+    TupleLessThan,
+)
 from rest_framework.request import Request
 
 from shop.errors import FieldError, Malformed
@@ -49,12 +55,14 @@ def paginate(
     request: Request,
     order: Sequence[str],
     page_size: int | None = None,
+    whole: QuerySet[Any, RowT] | None = None,
 ) -> Page[RowT]:
     """Return the page that the request's `cursor` and `page_size` name, in one query.
 
     `order` names columns (`-placed_at`, `id`) that are never null, the last one unique. Rows may
     be model instances or `.values()` dicts that contain these columns. `page_size` is what the
-    list gives when the client does not say.
+    list gives when the client does not say. With `whole`, `queryset` only says which rows are on
+    the page, which an index may do alone; what is shown of them comes from there.
 
     Raises Malformed for a cursor that is not of this list and order.
     """
@@ -70,7 +78,10 @@ def paginate(
     )
     try:
         if cursor is not None:
-            rows_after = rows_after.filter(_after(fields, directions, cursor.values))
+            rows_after = rows_after.filter(_after(queryset, fields, directions, cursor.values))
+        if whole is not None:
+            on_page = rows_after.values("pk")[: size + 1]
+            rows_after = whole.filter(pk__in=on_page).order_by(*rows_after.query.order_by)
         rows = list(rows_after[: size + 1])
     except (ValidationError, ValueError, TypeError, UnknownColumn, OverflowError):
         raise _bad_cursor() from None
@@ -99,7 +110,17 @@ def _page_size(request: Request, usual: int) -> int:
     return int(given)
 
 
-def _after(fields: list[str], directions: list[bool], values: list[Any]) -> Q:
+def _after(
+    queryset: QuerySet[Any, Any], fields: list[str], directions: list[bool], values: list[Any]
+) -> Q | TupleLessThan | TupleGreaterThan:
+    """Return the condition for what comes behind these values of the order's fields."""
+    columns = [queryset.query.resolve_ref(field) for field in fields]
+    for column, value in zip(columns, values, strict=True):
+        _require_number_in_range(column.output_field, value)
+    if len(set(directions)) == 1:
+        # An index is entered just there, however many rows share the first value.
+        behind = TupleLessThan if directions[0] else TupleGreaterThan
+        return behind(Tuple(*columns), tuple(values))
     # (a, b) > (x, y) spelled so that mixed directions work: a > x, or a = x and b > y. The first
     # condition alone bounds the index scan.
     condition = Q()
@@ -109,6 +130,13 @@ def _after(fields: list[str], directions: list[bool], values: list[Any]) -> Q:
         condition |= step & Q(**{f"{fields[depth]}__{operator}": values[depth]})
     first = "lte" if directions[0] else "gte"
     return Q(**{f"{fields[0]}__{first}": values[0]}) & condition
+
+
+def _require_number_in_range(column: Field[Any, Any], value: Any) -> None:
+    if isinstance(column, IntegerField) and isinstance(value, int | float):
+        low, high = connection.ops.integer_field_range(column.get_internal_type())
+        if not low <= value <= high:
+            raise OverflowError("No row has such a number.")
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,8 @@ from typing import Any
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 
+from shop.errors import SecondFactorNotShown
+
 
 class Nobody(BasePermission):
     """The default: a view that names no permission lets nobody in."""
@@ -18,10 +20,20 @@ class Public(AllowAny):
     """Everybody, on purpose."""
 
 
+def require_second_factor(request: Request) -> None:
+    """Tell staff who come by password alone why this is shut. Others are answered elsewhere.
+
+    Raises SecondFactorNotShown.
+    """
+    if getattr(request.user, "lacks_second_factor", False):
+        raise SecondFactorNotShown("Sign in with a second factor, or set one up first.")
+
+
 class _Staff(BasePermission):
     permission = ""
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        require_second_factor(request)
         return bool(getattr(request.user, "is_staff", False)) and request.user.has_perm(
             self.permission
         )

@@ -16,8 +16,8 @@ LARGEST_INTEGER = 2**31 - 1
 
 _Strictly = TypeVar("_Strictly", bound="_Strict")
 
-# Serializers that nobody uses at this moment, by class and whether they read a part. To make one is
-# to copy every field that it declares, 249 countries included, and took longer than to read with it.
+# Serializers that nobody uses at this moment, by class and whether they read a part. To make one
+# is to copy each field that it declares, 249 countries included, and took longer than to use it.
 _idle: dict[tuple[type["_Strict"], bool], list["_Strict"]] = defaultdict(list)
 
 

@@ -8,6 +8,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from shop.errors import Unauthenticated
+from shop.http.permissions import require_second_factor
 from shop.jobs.kinds import EXPORTS, IMPORTS, Kind
 
 
@@ -17,6 +18,7 @@ class _MayStart(BasePermission):
     kinds: ClassVar[Mapping[str, Kind]] = {}
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        require_second_factor(request)
         is_staff = getattr(request.user, "is_staff", False)
         return bool(is_staff) and any(may_start(request, kind) for kind in self.kinds.values())
 

@@ -7,6 +7,7 @@ holds the job, so a twin finds the door shut.
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -152,7 +153,8 @@ def run_slice(
         except _Elsewhere:
             log.info("job_elsewhere", job=job.pk, turn=turn)
         except Refusal as refusal:
-            _end(job, Job.State.FAILED, now=clock(), reason=refusal.detail)
+            with suppress(_Elsewhere):  # deleted or taken up while the step came to its refusal
+                _end(job, Job.State.FAILED, now=clock(), reason=refusal.detail)
 
 
 class _Elsewhere(Exception):
@@ -166,7 +168,8 @@ def _claimed(job_id: int, turn: int, *, now: datetime) -> Job | None:
         return None
     if job.is_claimed:  # by a worker that has died: we hold the lock that it held
         job.attempts += 1
-        if job.attempts >= ATTEMPTS:
+        # One that is to be cancelled ends as that before its next step, whatever became of others.
+        if job.attempts >= ATTEMPTS and job.cancel_requested_at is None:
             _end(
                 job,
                 Job.State.FAILED,

@@ -48,3 +48,6 @@ flash_sale_waiting = Gauge(
     "Tickets in line at the gate that was asked last.",
     multiprocess_mode="mostrecent",
 )
+security_events = Counter(
+    "shop_security_events_total", "Security events, by name: shop.observe.security.", ["event"]
+)

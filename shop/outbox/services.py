@@ -10,6 +10,7 @@ from celery import current_app
 from django.db import connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
+from shop.db.inserting import insert_all
 from shop.faults import fault
 from shop.models import InboxMessage, OutboxMessage
 from shop.observe import metrics
@@ -37,9 +38,7 @@ def publish_many(*, topic: str, messages: Iterable[tuple[str, dict[str, Any]]]) 
     """Do as `publish` does for several messages of a topic, each with its key, in one statement."""
     if topic not in SUBSCRIBERS:
         raise KeyError(f"no such topic: {topic}")
-    OutboxMessage.objects.bulk_create(
-        OutboxMessage(topic=topic, key=key, payload=payload) for key, payload in messages
-    )
+    insert_all([OutboxMessage(topic=topic, key=key, payload=payload) for key, payload in messages])
 
 
 def relay(*, now: datetime, send: Callable[..., Any] | None = None) -> int:

@@ -5,10 +5,13 @@ a registered task.
 """
 
 SUBSCRIBERS: dict[str, tuple[str, ...]] = {
+    "accounts.email_change_requested": ("accounts.send_email_change_link",),
+    "accounts.email_changed": ("accounts.send_email_changed",),
     "accounts.password_changed": ("accounts.send_password_changed",),
     "accounts.password_reset_requested": ("accounts.send_password_reset",),
     "accounts.registered": ("accounts.send_verification",),
     "accounts.registration_repeated": ("accounts.send_registration_notice",),
+    "accounts.second_factor_changed": ("accounts.send_second_factor_changed",),
     "accounts.session_reused": ("accounts.send_session_ended",),
     "inventory.back_in_stock": ("inventory.send_back_in_stock",),
     "inventory.availability_changed": ("inventory.record_availability",),

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-import structlog
 from django.core import signing
 
 from shop.models import PiiAccess
+from shop.observe.security import Event, note
 
 SEE = "shop.view_personal_data"
 GOOD_FOR_SECONDS = 10 * 60
 
 _signer = signing.TimestampSigner(salt="shop.privacy.looking")
-log = structlog.get_logger("shop.privacy")
 
 
 def note_look(
@@ -35,7 +34,7 @@ def note_look(
         request_id=request_id,
         seen_at=now,
     )
-    log.info("personal_data_shown", actor_id=actor_id, table=table, row=row, fields=list(fields))
+    note(Event.PERSONAL_DATA_SHOWN, user_id=actor_id, table=table, row=row, fields=list(fields))
     return _signer.sign(_subject(actor_id, table, row)).rpartition("|")[2]
 
 

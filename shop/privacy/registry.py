@@ -85,6 +85,21 @@ class Table:
         return {self.subject: self.subject_form.format(id=person_id)}
 
 
+def table_of_changes(label: str, plain: str = "") -> Table:
+    """Return the declaration of a table that `shop.audit.track` makes."""
+    return Table(
+        label,
+        plain=f"pgh_label {plain}",
+        # Who made the change, by number, and in which request.
+        personal={
+            "pgh_context": Personal(
+                DataClass.IDENTIFIER, Erasure.KEEP, "SHOP_AUDIT_KEEP_DAYS: who changed what"
+            )
+        },
+        not_about="They tell what staff did in the course of their work.",
+    )
+
+
 @cache
 def tables() -> dict[str, Table]:
     """Return every declared table by its label. Raises ValueError for one declared twice."""
@@ -138,11 +153,13 @@ def audit(found_models: Iterator[type[models.Model]], person: type[models.Model]
     """
     wrong, seen = [], set()
     for model in found_models:
+        if model._meta.proxy:  # the rows of another
+            continue
         label = model._meta.label
         seen.add(label)
         table = tables().get(label)
         declared = table.fields if table else {}
-        needed = {one.name for one in model._meta.concrete_fields if _needs_a_class(one)}
+        needed = {one.name for one in model._meta.concrete_fields if needs_a_class(one)}
         wrong += [f"{label}.{name} is not classified" for name in sorted(needed - set(declared))]
         there = {one.name for one in model._meta.concrete_fields}
         wrong += [f"{label}.{name} is declared and not there" for name in set(declared) - there]
@@ -155,5 +172,6 @@ def audit(found_models: Iterator[type[models.Model]], person: type[models.Model]
     return wrong
 
 
-def _needs_a_class(one: Any) -> bool:
+def needs_a_class(one: Any) -> bool:
+    """Tell whether a field's values may say something of somebody, so that the registry says it."""
     return not (one.is_relation or one.choices or isinstance(one, _TELLS_NOTHING))

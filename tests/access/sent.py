@@ -45,6 +45,26 @@ def password(world: World, who: str) -> dict[str, Any]:
     return {"password": PASSWORD}
 
 
+def another_email(world: World, who: str) -> dict[str, Any]:
+    return {"new_email": f"{uuid4().hex}@example.com", "password": PASSWORD}
+
+
+def confirmed_email(world: World, who: str) -> dict[str, Any]:
+    return {"token": world.email_link(OWNER)}
+
+
+def second_step(world: World, who: str) -> dict[str, Any]:
+    return world.second_step()
+
+
+def code_alone(world: World, who: str) -> dict[str, Any]:
+    return {"code": "123456"}
+
+
+def password_and_code(world: World, who: str) -> dict[str, Any]:
+    return {"password": PASSWORD, "factor": "totp", "code": "123456"}
+
+
 def name(world: World, who: str) -> dict[str, Any]:
     return {"full_name": "Ada King"}
 

@@ -6,7 +6,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import transaction
+from django.db import ProgrammingError, connection, transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.test import Client
@@ -26,6 +26,7 @@ from tests.access.fingerprint import fingerprint
 from tests.access.routes import admin_paths, path_of, routes, strangers_names
 from tests.access.table import TABLE
 from tests.access.world import BOSS, CLERK, HOLDER, IDENTITIES, NOBODY, OTHER, OWNER, World
+from tests.make.database_roles import acting_as, role
 
 pytestmark = pytest.mark.django_db
 
@@ -97,12 +98,14 @@ def send(route: str, entry: Entry, world: World, call: Call) -> Any:
         return {**(made(world, subject) if made else {}), **call.extra.get(name, {})}
 
     method, path = route.partition(" ")[0].lower(), path_of(route, call.names)
-    client = world.client(call.who)
+    verb = getattr(world.client(call.who), method)
     if method == "get":
-        return client.get(path, part("query"), headers=part("headers"))
-    body = part("body") if entry.body else None
-    verb = getattr(client, method)
-    return verb(path, body, format=entry.form, headers=part("headers"))
+        asked: dict[str, Any] = {"data": part("query"), "headers": part("headers")}
+    else:
+        body = part("body") if entry.body else None
+        asked = {"data": body, "format": entry.form, "headers": part("headers")}
+    with acting_as("web"):
+        return verb(path, **asked)
 
 
 def told(response: Any) -> tuple[int, Any, list[str]]:
@@ -308,6 +311,7 @@ def test_the_admin_lets_nobody_and_no_customer_in(client: Client) -> None:
 
 def test_the_admin_shows_staff_without_permissions_nothing(client: Client) -> None:
     client.force_login(World().user(CLERK))
+    client.get("/admin/")  # notes when they were last seen
     before = fingerprint()
 
     shown = {
@@ -321,3 +325,12 @@ def test_the_admin_shows_staff_without_permissions_nothing(client: Client) -> No
 
     assert shown == set()
     assert fingerprint() == before
+
+
+def test_a_right_that_the_web_processes_lack_is_noticed() -> None:
+    route = "DELETE me/addresses/<int:address_id>"
+    with connection.cursor() as cursor:
+        cursor.execute(f'REVOKE DELETE ON accounts_address FROM "{role("web")}"')
+
+    with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
+        faults(route, TABLE[route])

@@ -25,6 +25,7 @@ from tests.make import inventory as make_inventory
 from tests.make import jobs as make_jobs
 from tests.make import orders as make_orders
 from tests.make import sales as make_sales
+from tests.make import second_factors as make_factors
 
 NOBODY, OWNER, OTHER, CLERK, HOLDER, BOSS = (
     "nobody",
@@ -80,6 +81,21 @@ class World:
 
     def link(self, who: str, purpose: Purpose) -> str:
         return link_token(user=self.user(who), purpose=purpose, now=timezone.now())
+
+    def second_step(self) -> dict[str, Any]:
+        """Return what signs in somebody who has a second factor: a code on paper."""
+
+        def made() -> dict[str, Any]:
+            careful = make.customer()
+            codes = make_factors.set_up(careful)
+            challenge = make_factors.challenge(careful)
+            return {"challenge": challenge, "factor": "recovery_code", "code": codes[0]}
+
+        return self._once("second step", "", made)
+
+    def email_link(self, who: str) -> str:
+        self._once("email change", who, lambda: make.email_change(self.user(who)))
+        return self.link(who, Purpose.CHANGE_EMAIL)
 
     # Goods: the same for everybody
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.client import Shopper
+from tests.e2e.test_imports import imported
 from tests.shop_process import running_shop
 
 pytestmark = pytest.mark.rabbitmq
@@ -53,6 +54,19 @@ def test_what_a_request_makes_true_reaches_a_worker_through_rabbitmq(
             kinds = listed("rabbitmqctl", "list_queues", "--quiet", "-p", corner, "name", "type")
             queues = ("critical", "mail", "default", "bulk", "webhooks")
             assert {name: kinds.get(name) for name in queues} == dict.fromkeys(queues, "quorum")
+
+
+def test_a_job_is_carried_through_by_workers_behind_rabbitmq(broker: str, tmp_path: Path) -> None:
+    rows = "\n".join(f"mug-{number},Mug {number},M-{number},12.00" for number in range(50))
+    content = f"Handle,Title,Variant SKU,Variant Price\n{rows}\ncup,Cup,C-1,a lot\n"
+    with running_shop(tmp_path / "home", demo=False, env={"CELERY_BROKER_URL": broker}) as shop:
+        clerk = Shopper(shop.url)
+        clerk.sign_in(shop.staff_email, shop.staff_password)
+
+        job = imported(clerk, content.encode())[-1]
+
+        assert job["state"] == "succeeded", shop.log.read_text()[-4000:]
+        assert job["result"] == {"created": 50, "updated": 0, "skipped": 0, "failed": 1}
 
 
 def mails_to(email: str, home: Path) -> list[str]:

@@ -66,6 +66,22 @@ def test_the_shop_opens_and_says_where(shop_run: RunningShop) -> None:
         assert word in told
 
 
+def test_web_and_workers_come_as_roles_of_the_database_that_can_do_no_more(
+    shop_run: RunningShop,
+) -> None:
+    assert requests.get(f"{shop_run.url}/api/v1/products", timeout=10).status_code == 200
+
+    with psycopg.connect(shop_run.database_url, autocommit=True) as database:
+
+        def come() -> list[tuple[str, ...]]:
+            return database.execute(
+                "SELECT DISTINCT application_name, usename FROM pg_stat_activity"
+                " WHERE application_name IN ('shop-web', 'shop-worker') ORDER BY 1, 2"
+            ).fetchall()
+
+        wait_for(lambda: come() == [("shop-web", "shop_web"), ("shop-worker", "shop_worker")])
+
+
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_all_that_it_started(tmp_path: Path, by: signal.Signals) -> None:
     with running_shop(tmp_path / "home", demo=False) as shop:

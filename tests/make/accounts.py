@@ -7,8 +7,14 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.models import Address, User
-from accounts.services import AddressChanges, SessionTokens, add_address, log_in
+from accounts.models import Address, EmailChange, User
+from accounts.services import (
+    AddressChanges,
+    SessionTokens,
+    add_address,
+    log_in,
+    request_email_change,
+)
 
 PASSWORD = "quiet-harbour-42"
 _numbers = count(1)
@@ -84,6 +90,17 @@ def address(owner: User, *, is_default_shipping: bool = False, phone: str = "") 
         is_default_shipping=is_default_shipping,
     )
     return add_address(owner=owner, changes=changes, now=timezone.now())
+
+
+def email_change(user: User, new_email: str = "") -> EmailChange:
+    """Have `user` ask for another address."""
+    request_email_change(
+        user=user,
+        new_email=new_email or f"new{next(_numbers)}@example.com",
+        password=PASSWORD,
+        now=timezone.now(),
+    )
+    return EmailChange.objects.get(user=user, confirmed_at=None)
 
 
 # The names that others were told.

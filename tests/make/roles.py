@@ -10,9 +10,13 @@ from shop.db.roles import Roles, fill
 from tests.make import accounts
 
 _FIRST: Roles = import_module("orders.migrations.0003_roles").ROLES
-_MORE: Roles = import_module("orders.migrations.0005_roles_see_personal_data").MORE
+_MORE: list[Roles] = [
+    import_module("orders.migrations.0005_roles_see_personal_data").MORE,
+    import_module("orders.migrations.0007_roles_see_changes").MORE,
+]
 ROLES: Roles = {
-    role: list(dict.fromkeys([*names, *_MORE.get(role, ())])) for role, names in _FIRST.items()
+    role: list(dict.fromkeys([*names, *(name for more in _MORE for name in more.get(role, ()))]))
+    for role, names in _FIRST.items()
 }
 
 

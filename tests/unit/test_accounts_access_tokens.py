@@ -47,7 +47,7 @@ def test_a_token_tells_who_without_telling_anything_personal() -> None:
     header = jwt.get_unverified_header(token)
     body = jwt.decode(token, options={"verify_signature": False})
     assert header == {"alg": "RS256", "typ": "at+jwt", "kid": settings.SHOP_JWT_SIGNING_KID}
-    assert body.keys() == {"iss", "aud", "sub", "sid", "tv", "iat", "nbf", "exp", "jti"}
+    assert body.keys() == {"iss", "aud", "sub", "sid", "tv", "iat", "nbf", "exp", "jti", "amr"}
     assert UUID(body["sub"]) == SUBJECT
     assert body["exp"] - body["iat"] == 600
 

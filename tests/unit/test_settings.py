@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from django.conf import settings
 
 from shop.local_secrets import local_secrets
+from shop.secret_files import SECRETS, with_secret_files
 
 ROOT = Path(__file__).resolve().parents[2]
 _made_up = local_secrets(None)
@@ -35,6 +36,8 @@ SAFE = {
     "DATABASE_URL": "postgresql://shop@db.invalid/shop",
     "REDIS_URL": "redis://redis.invalid/0",
     "CELERY_BROKER_URL": "amqp://broker.invalid//",
+    "SHOP_ADMIN_PATH": "behind-the-counter",
+    "SHOP_ADMIN_NETWORKS": "10.8.0.0/16",
 }
 
 
@@ -118,6 +121,13 @@ def test_safe_settings_start() -> None:
         ({"CSRF_TRUSTED_ORIGINS": "https://*.example.com"}, "CSRF_TRUSTED_ORIGINS"),
         ({"CSRF_TRUSTED_ORIGINS": "http://shop.example.com"}, "CSRF_TRUSTED_ORIGINS"),
         ({"SECURE_HSTS_SECONDS": "0"}, "SECURE_HSTS_SECONDS"),
+        ({"SHOP_STAFF_TOTP": "0"}, "SHOP_STAFF_TOTP"),
+        ({"SHOP_ADMIN_PATH": ""}, "SHOP_ADMIN_PATH"),
+        ({"SHOP_ADMIN_PATH": "/admin/"}, "SHOP_ADMIN_PATH"),
+        ({"SHOP_ADMIN_PATH": "api/v1"}, "SHOP_ADMIN_PATH"),
+        ({"SHOP_ADMIN_PATH": "no path"}, "SHOP_ADMIN_PATH"),
+        ({"SHOP_ADMIN_NETWORKS": ""}, "SHOP_ADMIN_NETWORKS"),
+        ({"SHOP_ADMIN_NETWORKS": "the office"}, "SHOP_ADMIN_NETWORKS"),
         ({"SHOP_RATE_LIMIT": "off"}, "SHOP_RATE_LIMIT"),
         ({"REDIS_CLUSTER": "carts,sessions"}, "REDIS_CLUSTER"),
         ({"REDIS_CLUSTER": "cache", "REDIS_CACHE_URL": "redis://r.invalid/1"}, "REDIS_CLUSTER"),
@@ -149,6 +159,70 @@ def test_an_unsafe_value_stops_the_start_and_is_named(unsafe: dict[str, str], na
     assert not any(
         value in started.stderr for name, value in SAFE.items() if "KEY" in name and value
     )
+
+
+def test_an_admin_that_is_open_to_all_is_said_to_be() -> None:
+    started = _start(
+        {**SAFE, "SHOP_ADMIN_PATH": "", "SHOP_ADMIN_NETWORKS": "", "SHOP_ADMIN_OPEN": "1"}
+    )
+
+    assert started.returncode == 0, started.stderr
+
+
+def test_every_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    secret = {name: value for name, value in SAFE.items() if name in SECRETS}
+    secret["SECRET_KEY_FALLBACKS"] = local_secrets(None)["SECRET_KEY"][::-1]
+    keys = {"2026-11": SAFE["SHOP_JWT_PRIVATE_KEY"], "next": PUBLIC_PEM}
+    secret["SHOP_JWT_KEYS"] = json.dumps(keys)
+    secret["EMAIL_URL"] = "smtp+tls://shop:from-a-file@mail.invalid:587"
+    files = {}
+    for name, value in secret.items():
+        path = tmp_path / name
+        path.write_text(f"{value}\n")
+        files[f"{name}_FILE"] = str(path)
+    environment = {name: value for name, value in SAFE.items() if name not in secret} | files
+    told = (
+        "import json; from shop import settings as s; print(json.dumps([s.SECRET_KEY,"
+        " s.SECRET_KEY_FALLBACKS, s.SHOP_EMAIL_HASH_KEY, sorted(s.SHOP_JWT_KEYS),"
+        " s.DATABASES['default']['HOST'], s.REDIS_URL, s.CELERY_BROKER_URL,"
+        " s.EMAIL_HOST_PASSWORD]))"
+    )
+
+    read = subprocess.run(
+        [sys.executable, "-c", told],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    assert json.loads(read.stdout) == [
+        SAFE["SECRET_KEY"],
+        [secret["SECRET_KEY_FALLBACKS"]],
+        SAFE["SHOP_EMAIL_HASH_KEY"],
+        ["2026-11", "next"],
+        "db.invalid",
+        "redis://redis.invalid/0",
+        "amqp://broker.invalid//",
+        "from-a-file",
+    ]
+
+
+def test_what_is_set_itself_counts_before_its_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("from the file")
+    given = {"SECRET_KEY": "itself", "SECRET_KEY_FILE": str(tmp_path / "key"), "EMPTY_FILE": "/x"}
+
+    assert with_secret_files(given)["SECRET_KEY"] == "itself"
+    assert with_secret_files({"PORT_FILE": "/nowhere"}) == {"PORT_FILE": "/nowhere"}
+
+
+def test_a_file_that_is_not_there_stops_the_start() -> None:
+    started = _start({**SAFE, "SECRET_KEY": "", "SECRET_KEY_FILE": "/nowhere/secret"})
+
+    assert started.returncode != 0
+    assert "/nowhere/secret" in started.stderr
 
 
 def test_nothing_is_assumed_to_be_local() -> None:

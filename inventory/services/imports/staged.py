@@ -79,9 +79,10 @@ class StagedRows:
     def gather(self) -> None:
         """Bring rows of one product together that were not neighbours. Safe to repeat."""
         with connection.cursor() as cursor:
-            cursor.execute(_GATHER, {"job": self._job_id})
-            # Nobody has looked yet at a table that was just filled, and it would be read whole.
+            # First: nobody has looked yet at a table that was just filled, and it would be read
+            # whole, here once for each row.
             cursor.execute("ANALYZE shop_jobrow")
+            cursor.execute(_GATHER, {"job": self._job_id})
 
     def are_gone(self) -> bool:
         """Tell whether nothing of the job is staged."""

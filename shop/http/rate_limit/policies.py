@@ -50,12 +50,18 @@ _GUESSABLE = _Rule("guessable", Fraction(3, 10), is_strict=True)
 # and address (django-ratelimit), which knows a failure from a success.
 _RULES: dict[str, _Rule] = {
     f"{_API}auth/token": _LOG_IN,
+    f"{_API}auth/token/second-factor": _GUESSABLE,
     f"{_API}auth/token/refresh": _DEFAULT_STRICT,
     f"{_API}auth/register": _REGISTRATION,
     f"{_API}auth/password/reset": _MAILED_LINKS,
     f"{_API}auth/password/reset/confirm": _GUESSABLE,
     f"{_API}auth/password/change": _GUESSABLE,
     f"{_API}auth/verify-email": _GUESSABLE,
+    f"{_API}auth/email/confirm": _GUESSABLE,
+    f"{_API}me/email": _MAILED_LINKS,
+    f"{_API}me/second-factors/totp": _GUESSABLE,
+    f"{_API}me/second-factors/totp/confirm": _GUESSABLE,
+    f"{_API}me/second-factors/recovery-codes": _GUESSABLE,
     f"{_API}me/export": _GUESSABLE,
     f"{_API}me/erase": _GUESSABLE,
     f"{_API}orders/lookup": _MAILED_LINKS,

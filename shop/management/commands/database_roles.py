@@ -1,24 +1,20 @@
-"""Give the roles of the database the timeouts of what they are for, or print the SQL that does."""
+"""Give the roles of the database what they are for: timeouts and rights; or print the SQL."""
 
+import os
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, transaction
-from psycopg import sql
+from django.core.management.base import BaseCommand
 
-from shop.db.timeouts import SESSION, TIMEOUTS
-from shop.db.version import server_version
-
-PURPOSES = ("web", "worker", "readonly", "migrator")
+from shop.management.granting import PURPOSES, give_roles
 
 
 class Command(BaseCommand):
     help = (
-        "Print `ALTER ROLE … SET …` for each role that the shop connects as, so that its sessions "
-        "have the timeouts of their purpose also behind a pooler, which passes no options on. "
-        "--apply executes it, as a role that may alter them; roles are not made here. New sessions "
-        "have it; set DATABASE_TIMEOUTS_BY_ROLE=1 for the processes then."
+        "Print the SQL that gives each role that the shop connects as the timeouts and the rights "
+        "of its purpose, and no others. --apply executes it in one transaction; safe to repeat. "
+        "As an administrator before the first migration, then as the migrator with --rights-only "
+        "after each. docs/operations/database-roles.md tells more."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,44 +26,30 @@ class Command(BaseCommand):
                 help=f"the role for it (shop_{purpose}); empty: there is none",
             )
         parser.add_argument("--apply", action="store_true", help="execute it")
-
-    def handle(self, *args: Any, apply: bool, **options: Any) -> None:
-        roles = {purpose: options[purpose] for purpose in PURPOSES if options[purpose]}
-        if len(set(roles.values())) < len(roles):
-            raise CommandError("A role cannot be for two things: its timeouts would be the last's.")
-        if apply:
-            self._require(roles.values())
-        statements = [
-            statement
-            for purpose, role in roles.items()
-            for statement in _statements(purpose, role, version=server_version())
-        ]
-        with transaction.atomic(), connection.cursor() as cursor:
-            # Settings of an extension can be given to roles once the session has loaded it.
-            cursor.execute("SELECT word_similarity('a', 'b')")
-            for statement in statements:
-                text = statement.as_string(cursor.connection)
-                self.stdout.write(f"{text};")
-                if apply:
-                    cursor.execute(text)
-
-    def _require(self, roles: Any) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(roles)])
-            known = {name for (name,) in cursor.fetchall()}
-        if missing := sorted(set(roles) - known):
-            raise CommandError(
-                f"There is no role {', '.join(missing)}: create it, or name another."
-            )
-
-
-def _statements(purpose: str, role: str, *, version: int) -> list[sql.Composed]:
-    told = {**TIMEOUTS[purpose].settings(server_version=version), **SESSION}
-    if purpose == "readonly":
-        told["default_transaction_read_only"] = "on"
-    return [
-        sql.SQL("ALTER ROLE {} SET {} = {}").format(
-            sql.Identifier(role), sql.Identifier(*name.split(".")), sql.Literal(value)
+        parser.add_argument(
+            "--create",
+            action="store_true",
+            help="make roles that are not there; SHOP_WEB_DATABASE_PASSWORD and the like "
+            "(WORKER, READONLY, MIGRATOR) are set as their passwords, of old ones too",
         )
-        for name, value in told.items()
-    ]
+        parser.add_argument(
+            "--rights-only",
+            action="store_true",
+            help="only the rights to tables, which their owner may give",
+        )
+
+    def handle(
+        self, *args: Any, apply: bool, create: bool, rights_only: bool, **options: Any
+    ) -> None:
+        statements = give_roles(
+            {purpose: options[purpose] for purpose in PURPOSES if options[purpose]},
+            apply=apply,
+            create=create,
+            rights_only=rights_only,
+            passwords={
+                purpose: os.environ.get(f"SHOP_{purpose.upper()}_DATABASE_PASSWORD", "")
+                for purpose in PURPOSES
+            },
+        )
+        for statement in statements:
+            self.stdout.write(f"{statement};")

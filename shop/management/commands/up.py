@@ -9,6 +9,7 @@ import shutil
 import socket
 import sys
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from shop.embedded.errors import CannotRun
 from shop.embedded.home import PROJECT, Home, write_private
 from shop.embedded.keeper import Keeper
 from shop.embedded.supervisor import Program, Supervisor
+from shop.management.granting import give_roles
 from shop.management.migrating import bring_up_to_date
 
 # What somebody waits for does not stand behind an import or a picture.
@@ -54,6 +56,7 @@ class Command(BaseCommand):
         guard = _guard_port(settings.PORT)
         try:
             bring_up_to_date(self.stdout.write)
+            addresses = _addresses_by_purpose()
             staff = _staff_login(home)
             call_command(
                 "ensure_staff",
@@ -68,7 +71,7 @@ class Command(BaseCommand):
             supervisor = Supervisor(
                 folder=PROJECT, look_after_servers=Keeper(servers_of_up().started).look_after
             )
-            first, *others = _programs(home)
+            first, *others = _programs(home, addresses)
             supervisor.run(
                 first,
                 others,
@@ -102,8 +105,9 @@ class Command(BaseCommand):
             "",
             f"  API        {base}/api/v1/products",
             f"  docs       {base}/api/docs   {base}/api/redoc",
-            f"  admin      {base}/admin/",
+            f"  admin      {base}{settings.SHOP_ADMIN_PATH}",
             f"  staff      {staff.email}   {staff.shown_password}",
+            *(["             (with a second factor, to be set up)"] * settings.SHOP_STAFF_TOTP),
             f"  data       {settings.SHOP_HOME}   (mails: {settings.SHOP_HOME}/mail)",
             "",
         ]
@@ -147,7 +151,26 @@ def _name_of_database() -> str:
     return f"{place['HOST']}:{place['PORT']}/{place['NAME']}"
 
 
-def _programs(home: Home) -> list[Program]:
+def _addresses_by_purpose() -> dict[str, str]:
+    """Return where the database is for web and for workers, as a role that can do no more.
+
+    Nothing for a database that was given: its address says as whom we come, and who may make roles
+    there is not for us to say.
+    """
+    if not servers_of_up().runs_database:
+        return {}
+    # Made up on each start and told to the processes alone: nobody has to keep them.
+    passwords = {purpose: secrets.token_urlsafe(24) for purpose in ("web", "worker")}
+    roles = {purpose: f"shop_{purpose}" for purpose in passwords}
+    give_roles(roles, create=True, passwords=passwords)
+    place = connection.settings_dict
+    return {
+        purpose: f"postgresql://{roles[purpose]}:{password}@{place['HOST']}:{place['PORT']}/{place['NAME']}"
+        for purpose, password in passwords.items()
+    }
+
+
+def _programs(home: Home, addresses: Mapping[str, str]) -> list[Program]:
     """Return what runs, the API first."""
     metrics = home.run / "metrics"
     shutil.rmtree(metrics, ignore_errors=True)
@@ -170,6 +193,9 @@ def _programs(home: Home) -> list[Program]:
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
     }
     worker = {**common, "SHOP_PROCESS": "worker"}
+    for purpose, environment in (("web", web), ("worker", worker)):
+        if address := addresses.get(purpose):
+            environment["DATABASE_URL"] = address
     python = sys.executable
     celery = [python, "-m", "celery", "--app=shop", "--skip-checks", "--quiet"]
     configuration = str(PROJECT / "deploy" / "gunicorn.conf.py")

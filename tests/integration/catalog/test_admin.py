@@ -96,6 +96,8 @@ def with_all_that_hangs_on_it(product: Product, number: int) -> None:
     ProductType.objects.create(name=f"Type {number}").attributes.create(name="Fit")
     BoughtTogether.objects.create(product=product, other=other, orders=3)
     FormerSlug.objects.create(slug=f"f-{number}", product=product, retired_at=NOW)
+    assert product.category is not None
+    product.category.former_slugs.create(slug=f"f-{number}", retired_at=NOW)
 
 
 def review(product: Product, rating: int = 4) -> Review:
@@ -122,6 +124,7 @@ def review(product: Product, rating: int = 4) -> Review:
         "producttype",
         "boughttogether",
         "formerslug",
+        "formercategoryslug",
     ],
 )
 def test_a_table_takes_the_same_queries_at_any_size(
@@ -380,6 +383,7 @@ def test_a_category_is_renamed_and_moved(staff: Client) -> None:
     saved(staff, "category", mugs.pk, {"name": "Cups", "slug": "cups", "parent": garden.pk})
 
     assert ProductListing.objects.get().category_path == ["garden", "cups"]
+    assert list(garden.children.get().former_slugs.values_list("slug", flat=True)) == ["mugs"]
 
 
 def test_a_category_cannot_be_hung_below_itself(staff: Client) -> None:

@@ -6,7 +6,7 @@ import time_machine
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Variant
-from catalog.selectors import VariantCard, variant_cards, variants_for_sale
+from catalog.selectors import VariantCard, forget_pages, variant_cards, variants_for_sale
 from catalog.services import (
     Availability,
     ImageDraft,
@@ -78,8 +78,12 @@ def test_a_card_says_all_that_a_line_needs() -> None:
 
 @pytest.mark.parametrize("size", [1, 20])
 def test_warm_cards_need_one_trip_and_no_sql(
-    size: int, django_assert_num_queries: DjangoAssertNumQueries, redis_trips: Trips
+    size: int,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    redis_trips: Trips,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("catalog.store._near_cards._seconds", 60.0)
     ids = [make.variant().pk for _ in range(size)]
 
     # Expect 1: the variants with their prices.
@@ -87,7 +91,11 @@ def test_warm_cards_need_one_trip_and_no_sql(
         assert set(variant_cards(ids, currency="GBP")) == set(ids)
     with django_assert_num_queries(0), redis_trips() as trips:
         assert set(variant_cards(ids, currency="GBP")) == set(ids)
+    assert len(trips) == 0
 
+    forget_pages()  # as another process, or a moment later
+    with django_assert_num_queries(0), redis_trips() as trips:
+        assert set(variant_cards(ids, currency="GBP")) == set(ids)
     assert len(trips) == 1
 
 

@@ -102,7 +102,10 @@ def test_takes_two_queries_at_any_size(
     with django_assert_num_queries(0):
         api.get("/api/v1/categories")
         api.get("/api/v1/categories/root")
-        api.get("/api/v1/categories/nowhere")
+    # Expect 1: whether a category was called so before. That there is none is kept as well.
+    with django_assert_num_queries(1):
+        assert api.get("/api/v1/categories/nowhere").status_code == 404
+        assert api.get("/api/v1/categories/nowhere").status_code == 404
 
 
 def test_counts_follow_once_a_change_is_committed(api: APIClient, committing: Committing) -> None:

@@ -1,4 +1,5 @@
 import base64
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,10 +8,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import orjson
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from catalog.models import ProductListing
+from catalog.selectors import facets
 from catalog.serializers import ProductListResponse
 from catalog.services import (
     Availability,
@@ -396,17 +400,86 @@ def test_a_list_takes_the_same_queries_at_any_size(
 
     with django_assert_num_queries(1):
         listed(api, "page_size=100&vendor=Maker&min_price=0.01")
-    # Expect 2: the page and the facets.
-    with django_assert_num_queries(2):
+    # Expect 3: the page, how much is to be expected for the facets, and the facets.
+    with django_assert_num_queries(3):
         listed(api, "page_size=100&facets=true&option.Size=M&category=x")
-    # Expect 3: whether there are such words at all comes first; and every ten seconds a fourth, for
-    # the synonyms.
+    # Expect 3: whether there are such words at all comes first, and nothing is to be expected; and
+    # every ten seconds a fourth, for the synonyms.
     with django_assert_num_queries(4):
         listed(api, "page_size=100&facets=true&q=thing")
     with django_assert_num_queries(3):
         listed(api, "page_size=100&facets=true&q=thing")
     with django_assert_num_queries(3):
         listed(api, "page_size=100&facets=true&q=thnig")
+
+
+@pytest.mark.parametrize("query", ["", "category=clothes&in_stock=true"])
+def test_the_counts_of_what_fits_in_large_numbers_are_estimates(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    many(400)
+    wardrobe()
+    exact = listed(api, f"facets=true&{query}")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE catalog_productlisting")
+    monkeypatch.setattr(facets, "EXACT", 0)
+    monkeypatch.setattr(facets, "SAMPLED", 150)
+
+    estimated = listed(api, f"facets=true&{query}")
+
+    assert (exact["facets_are_estimates"], estimated["facets_are_estimates"]) == (False, True)
+    assert estimated["results"] == exact["results"]
+    assert estimated["facets"].keys() <= exact["facets"].keys()
+    if not query:
+        (maker,) = (e for e in estimated["facets"]["vendor"] if e["value"] == "Maker")
+        assert 300 < maker["count"] < 500
+
+
+def test_no_more_than_so_many_are_counted_whatever_was_expected(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(20)
+    monkeypatch.setattr(facets, "EXACT", 5)
+    monkeypatch.setattr(facets, "_expected_rows", lambda _: [])
+
+    found = listed(api, "facets=true")
+
+    assert found["facets_are_estimates"] is True
+    assert sum(entry["count"] for entry in found["facets"]["vendor"]) == 10
+
+
+def test_a_search_counts_what_it_puts_in_order(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(20)
+    monkeypatch.setattr(facets, "RANKED", 5)
+
+    found = listed(api, "q=thing&facets=true")
+
+    assert found["facets_are_estimates"] is True
+    assert sum(entry["count"] for entry in found["facets"]["vendor"]) == 5
+
+
+def test_what_nothing_can_fit_has_no_facets(api: APIClient) -> None:
+    wardrobe()
+
+    found = listed(api, "collection=nowhere&facets=true")
+
+    assert found["facets"] == {"vendor": [], "category": [], "price": []}
+    assert found["facets_are_estimates"] is False
+
+
+@pytest.mark.parametrize("sort", ["newest", "price", "-price", "title", "best_selling"])
+def test_a_page_is_entered_in_an_index_where_it_begins(api: APIClient, sort: str) -> None:
+    many(3)
+    cursor = parse_qs(urlsplit(listed(api, f"sort={sort}&page_size=1")["next"]).query)["cursor"][0]
+
+    with CaptureQueriesContext(connection) as asked:
+        listed(api, urlencode({"sort": sort, "page_size": 1, "cursor": cursor}))
+
+    (query,) = asked.captured_queries
+    # Both columns are compared at once: an index is entered there, and not where the first begins.
+    assert re.search(r'"product_id"\) [<>] \(', query["sql"])
 
 
 # The copy -----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
-from catalog.models import Category, ProductListing
+from catalog.models import Category, FormerCategorySlug, ProductListing
 from tests.integration.catalog.conftest import Committing
 from tests.make import catalog as make
 from tests.make.accounts import signed_in, superuser
@@ -118,3 +118,51 @@ def test_one_that_holds_something_stays(clerk: APIClient, held_by: str) -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (409, "category_not_empty")
     assert tree() == before
+
+
+def test_who_asks_by_a_former_slug_is_sent_on(clerk: APIClient, committing: Committing) -> None:
+    make.category("Clothes", "Shirts")
+    for old, new in (("shirts", "tops"), ("tops", "chemises-é")):
+        with committing():
+            assert clerk.patch(f"{CATEGORIES}/{old}", {"slug": new}).status_code == 200
+
+    for former in ("shirts", "tops"):
+        answer = clerk.get(f"{CATEGORIES}/{former}")
+        assert answer.status_code == 301
+        assert answer["Location"] == f"{CATEGORIES}/chemises-%C3%A9"
+        assert answer.json() == {"slug": "chemises-é", "url": answer["Location"]}
+        assert clerk.get(answer["Location"]).json()["name"] == "Shirts"
+    for never in ("skirts", "s" * 300, "a%00b"):
+        assert clerk.get(f"{CATEGORIES}/{never}").status_code == 404
+
+
+def test_a_former_slug_that_is_anothers_now_is_that_ones(
+    clerk: APIClient, committing: Committing
+) -> None:
+    make.category("Shirts")
+    with committing():
+        clerk.patch(f"{CATEGORIES}/shirts", {"slug": "tops"})
+        clerk.post(CATEGORIES, {"name": "Other shirts", "slug": "shirts"})
+
+    assert clerk.get(f"{CATEGORIES}/shirts").json()["name"] == "Other shirts"
+    with committing():
+        clerk.patch(f"{CATEGORIES}/shirts", {"slug": "blouses"})
+    assert clerk.get(f"{CATEGORIES}/shirts")["Location"] == f"{CATEGORIES}/blouses"
+    with committing():
+        clerk.patch(f"{CATEGORIES}/tops", {"slug": "shirts"})
+    assert clerk.get(f"{CATEGORIES}/shirts").json()["name"] == "Shirts"
+    assert set(FormerCategorySlug.objects.values_list("slug", "category__slug")) == {
+        ("shirts", "blouses"),  # asked for only where nothing else is called so
+        ("tops", "shirts"),
+    }
+
+
+def test_a_refused_change_leaves_no_former_slug(clerk: APIClient, committing: Committing) -> None:
+    make.category("Shirts")
+    make.category("Hats")
+
+    with committing():
+        assert clerk.patch(f"{CATEGORIES}/shirts", {"slug": "hats"}).status_code == 409
+
+    assert not FormerCategorySlug.objects.exists()
+    assert clerk.get(f"{CATEGORIES}/shirts").status_code == 200

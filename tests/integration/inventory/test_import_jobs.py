@@ -410,6 +410,18 @@ def test_real_files_come_in_by_the_api(path: Path, api: APIClient, importer: Use
     assert again.result["skipped"] == again.total
 
 
+def test_rows_are_gathered_once_the_planner_has_looked_at_them() -> None:
+    # The other way round each row of a file was read once for each row.
+    rows = StagedRows(1)
+    rows.add(key="mug", line=2, cells=[""], sku="M-1")
+    rows.write()
+
+    with CaptureQueriesContext(connection) as seen:
+        rows.gather()
+
+    assert [query["sql"].split()[0] for query in seen.captured_queries] == ["ANALYZE", "UPDATE"]
+
+
 def test_staged_rows_are_found_by_their_indexes() -> None:
     rows = StagedRows(1)
     for number in range(3):

@@ -1,4 +1,4 @@
-"""What is known to be sold out is refused without SQL, for a moment; nobody is wronged by it."""
+"""What is known to be sold out is refused without SQL, for a moment, and wrongs nobody."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 from rest_framework.test import APIClient
 
+from cart.errors import CartUnavailable
 from cart.services import CartSnapshot, add_item, cart_snapshot
 from catalog.models import Variant
 from inventory.errors import OutOfStock
@@ -168,6 +169,28 @@ def test_a_cart_that_would_fit_or_that_holds_something_unknown_is_looked_at() ->
 
     assert [line["variant_id"] for line in both.json()["lines"]] == [variant.pk, other.pk]
     assert make.check_out(small).status_code == 201
+
+
+def test_a_guest_is_turned_away_before_drf_begins() -> None:
+    variant = make.variant()
+    first, second = guest((variant, 1)), guest((variant, 1))
+    sold_out(variant)
+    assert make.check_out(first).status_code == 409
+
+    with mock.patch("orders.views.CheckoutView.dispatch") as long_way:
+        assert make.check_out(second).status_code == 409
+
+    long_way.assert_not_called()
+
+
+def test_while_carts_are_away_nobody_is_told_that_it_is_sold_out() -> None:
+    variant = make.variant()
+    first, second = guest((variant, 1)), guest((variant, 1))
+    sold_out(variant)
+    assert make.check_out(first).status_code == 409
+
+    with mock.patch("cart.store._run", side_effect=CartUnavailable("Away.", retry_after=2)):
+        assert make.check_out(second).status_code == 503
 
 
 @pytest.mark.parametrize("token", ["tok_ok", "tok_requires_action", "tok_timeout"])

@@ -24,6 +24,7 @@ from shop.models import IdempotencyKey
 from tests.make import inventory as make_inventory
 from tests.make import orders as make
 from tests.make.accounts import signed_in, superuser
+from tests.make.database_roles import drop_roles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -217,9 +218,7 @@ class TestRoles:
             for name in self.NAMES:
                 cursor.execute(f"CREATE ROLE {name} LOGIN")
         yield
-        with connection.cursor() as cursor:
-            for name in self.NAMES:
-                cursor.execute(f"DROP ROLE {name}")
+        drop_roles({name: name for name in self.NAMES})
 
     def test_are_told_in_sql_and_left_alone(self) -> None:
         out = StringIO()

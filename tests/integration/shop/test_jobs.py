@@ -25,6 +25,7 @@ from shop.jobs.services import (
     advance,
     cancel_job,
     finish,
+    forget_jobs_of,
     prune_jobs,
     run_slice,
     sweep_jobs,
@@ -205,6 +206,30 @@ def test_a_cancelled_job_ends_before_its_next_step_and_keeps_what_it_did() -> No
 
     assert (job.state, job.done) == (Job.State.CANCELLED, 2)
     assert cancel_job(job=job, now=timezone.now()).state == Job.State.CANCELLED
+
+
+def test_a_cancelled_job_whose_workers_have_died_has_not_failed() -> None:
+    job = make.export_job()
+    Job.objects.filter(pk=job.pk).update(
+        state=Job.State.RUNNING, is_claimed=True, attempts=ATTEMPTS - 1
+    )
+    cancel_job(job=job, now=timezone.now())
+
+    job = running(job)
+
+    assert (job.state, job.done, job.reason) == (Job.State.CANCELLED, 0, "")
+
+
+def test_a_refusal_of_a_job_that_is_gone_is_nobodys() -> None:
+    job = make.export_job()
+
+    def step(*, job: Job, now: Any) -> None:
+        forget_jobs_of(job.owner_id)  # its owner is erased meanwhile
+        raise NoTextFile("This cannot be read.")
+
+    run_slice(job_id=job.pk, turn=job.turn, step=step, clock=timezone.now)
+
+    assert not Job.objects.exists()
 
 
 def test_a_job_that_nobody_has_begun_ends_at_once() -> None:

@@ -11,13 +11,22 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django_countries import countries
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import Address, RefreshToken, User
-from accounts.services import end_all_sessions, phone_in_e164, replace_password
+from accounts.selectors import has_second_factor
+from accounts.services import (
+    end_all_sessions,
+    phone_in_e164,
+    replace_password,
+    reset_second_factor,
+)
 from shop.errors import Malformed
+from shop.observe.security import Event, note
 from shop.privacy import normal_email
 from shop.privacy.admin import MaskedAdmin
 
@@ -89,6 +98,7 @@ class UserAdmin(DjangoUserAdmin, MaskedAdmin):  # type: ignore[type-arg, misc]
         "email_verified_at",
         "external_ref",
         "token_version",
+        "second_factor",
         "last_login",
         "created_at",
     )
@@ -104,6 +114,7 @@ class UserAdmin(DjangoUserAdmin, MaskedAdmin):  # type: ignore[type-arg, misc]
                     "email_verified_at",
                     "external_ref",
                     "token_version",
+                    "second_factor",
                     "last_login",
                     "created_at",
                 )
@@ -120,7 +131,7 @@ class UserAdmin(DjangoUserAdmin, MaskedAdmin):  # type: ignore[type-arg, misc]
         ),
     )
     filter_horizontal = ("groups", "user_permissions")
-    actions = ("end_sessions",)
+    actions = ("end_sessions", "reset_second_factors")
 
     @admin.display(description="e-mail", ordering="email")
     def masked_email(self, user: User) -> str:
@@ -132,6 +143,24 @@ class UserAdmin(DjangoUserAdmin, MaskedAdmin):  # type: ignore[type-arg, misc]
             if self.has_change_permission(request, user):
                 end_all_sessions(user=user, now=timezone.now())
         self.message_user(request, "Their sessions have ended.")
+
+    @admin.display(description="second factor", boolean=True)
+    def second_factor(self, user: User) -> bool:
+        return has_second_factor(user)
+
+    @admin.action(
+        description="Reset the second factor of the selected people", permissions=["reset"]
+    )
+    def reset_second_factors(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        by = f"user:{request.user.pk}"
+        reset = [reset_second_factor(user=one, by=by, now=timezone.now()) for one in queryset]
+        self.message_user(
+            request, f"Reset: {sum(reset)}. They set up a new one when they next log in."
+        )
+
+    def has_reset_permission(self, request: HttpRequest) -> bool:
+        # Whoever may do this and knows a password is in: as much as the power to make staff.
+        return bool(request.user.is_superuser)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         locked = () if request.user.is_superuser else _POWERS
@@ -151,7 +180,10 @@ class UserAdmin(DjangoUserAdmin, MaskedAdmin):  # type: ignore[type-arg, misc]
         if not change:
             obj.take_email(obj.email)
         super().save_model(request, obj, form, change)
-        if change and {"is_active", *_POWERS} & set(form.changed_data):
+        if given := {"is_active", *_POWERS} & set(form.changed_data):
+            by = f"user:{request.user.pk}"
+            note(Event.POWERS_CHANGED, user_id=obj.pk, by=by, powers=sorted(given))
+        if change and given:
             end_all_sessions(user=obj, now=timezone.now())
 
 
@@ -245,6 +277,7 @@ class RefreshTokenAdmin(ModelAdmin):
         "issued_at",
         "idle_until",
         "expires_at",
+        "second_factor_at",
         "used_at",
         "revoked_at",
     )
@@ -261,6 +294,9 @@ class RefreshTokenAdmin(ModelAdmin):
 
 
 admin.site.unregister(Group)
+# The library's own screens show the secrets.
+admin.site.unregister(StaticDevice)
+admin.site.unregister(TOTPDevice)
 
 
 @admin.register(Group)

@@ -1,0 +1,1 @@
+"""The site that staff work at: where it is, and who is let in."""

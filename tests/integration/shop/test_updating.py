@@ -1,0 +1,82 @@
+"""Statements that are made once do what Django's own would."""
+
+import uuid
+
+import pytest
+from django.db import DatabaseError
+from django.db.models import Model
+from django.forms.models import model_to_dict
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from cart.models import ShippingZone
+from orders.models import Order, Payment
+from shop.db.inserting import insert_all
+from shop.db.updating import update_row
+from shop.models import OutboxMessage
+from tests.make import orders as make
+
+pytestmark = pytest.mark.django_db
+
+
+def values(row: Model) -> dict[str, object]:
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+def test_a_payment_is_locked_as_a_queryset_would_lock_it(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    placed = make.placed((make.variant(), 2))
+    expected = Payment.objects.locked().get(pk=placed.payment.pk)
+
+    with django_assert_num_queries(1) as asked:
+        payment = Payment.objects.locked_one(placed.payment.pk)
+
+    assert payment is not None
+    assert values(payment) == values(expected)
+    assert values(payment.order) == values(expected.order)
+    assert payment == expected
+    assert asked[0]["sql"].endswith("FOR NO KEY UPDATE OF o, p")
+    assert Payment.objects.locked_one(uuid.uuid4()) is None
+
+
+def test_what_is_named_is_changed_and_nothing_else(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    order = make.placed((make.variant(), 1)).order
+    order.confirmed_at = timezone.now()
+    order.billing_address = {"name": "Ada", "line1": "ünï\\code"}
+    order.cancel_reason = "not written"
+
+    with django_assert_num_queries(1):
+        update_row(order, ["billing_address", "confirmed_at"])
+
+    kept = Order.objects.get(pk=order.pk)
+    assert values(kept) == {**values(order), "cancel_reason": ""}
+
+
+def test_a_row_that_is_not_there_or_a_field_that_is_none_is_an_error() -> None:
+    zone = ShippingZone(pk=2**40, name="Nowhere")
+
+    with pytest.raises(DatabaseError, match="did not find"):
+        update_row(zone, ["name"])
+    with pytest.raises(ValueError, match="no fields"):
+        update_row(zone, ["name", "colour"])
+
+
+@pytest.mark.parametrize("size", [0, 1, 20])
+def test_rows_get_their_keys_in_one_statement(
+    size: int, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    rows = [
+        OutboxMessage(topic="order.confirmed", key=f"order:{n}", payload={"v": n, "é": [None]})
+        for n in range(size)
+    ]
+
+    with django_assert_num_queries(min(size, 1)):
+        insert_all(rows)
+
+    kept = list(OutboxMessage.objects.order_by("pk"))
+    assert kept == rows
+    assert [model_to_dict(one) for one in kept] == [model_to_dict(one) for one in rows]
+    assert [one.created_at for one in kept] == [one.created_at for one in rows]
