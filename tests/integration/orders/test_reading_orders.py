@@ -381,4 +381,4 @@ def test_a_hundred_thousand_guesses_find_no_order(api: APIClient, settings: Any)
 
     settings.SHOP_RATE_LIMIT = Rate(100, 60)
     statuses = [api.get(f"/api/v1/orders/{guess}").status_code for guess in list(guesses)[:110]]
-    assert statuses == [404] * 100 + [429] * 10
+    assert statuses == [404] * 98 + [429] * 12  # two were asked above
