@@ -19,11 +19,15 @@ EACH ?= 1000
 SOAK ?= 2000
 STEPS ?= 80
 PARTS ?= 20
+# Of `make injection`: strings of the corpus for each operation, dealt to its parameters.
+STRINGS ?= 2000
+# Of `make canaries`.
+PEOPLE ?= 200
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check gates lint format types imports personal migrations openapi fuzz \
-        canaries last-unit crash races soak timing bench books search imports-load cache load demo \
-        replay shell lock clean
+        injection canaries last-unit crash races soak timing bench limiter books search \
+        imports-load cache load demo replay shell lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,8 +74,19 @@ openapi: $(VENV)/.dev ## Write docs/openapi.yaml; in CI, fail where that changes
 fuzz: $(VENV)/.dev ## Every operation of the OpenAPI document, 100 examples each (EXAMPLES=100)
 	@FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q tests/e2e/test_schema_fuzz.py --timeout 3600
 
-canaries: $(VENV)/.dev ## 200 marked people through every journey: where are their marks?
-	@CANARIES=200 $(BIN)/pytest -q tests/integration/orders/test_canary.py --timeout 3600
+injection: $(VENV)/.dev ## 2,000 hostile strings at each operation, into docs/operations/injection-runs.md
+	@rm -f .injection.jsonl
+	@LOG_LEVEL=CRITICAL INJECTION=$(STRINGS) INJECTION_REPORT=$(CURDIR)/.injection.jsonl \
+	  $(BIN)/pytest -q -n $(WORKERS) --show-capture=no --timeout 0 $(ARGS) \
+	  tests/injection -k no_string
+	@$(BIN)/python -m tests.injection.report .injection.jsonl docs/operations/injection-runs.md
+
+canaries: $(VENV)/.dev ## 200 marked people through every journey, into docs/operations/canary-runs.md
+	@rm -f .canaries.jsonl
+	@CANARIES=$(PEOPLE) CANARIES_REPORT=$(CURDIR)/.canaries.jsonl \
+	  $(BIN)/pytest -q --show-capture=no --timeout 7200 tests/integration/orders/test_canary.py
+	@$(BIN)/python -m tests.integration.orders.canary_report .canaries.jsonl \
+	  docs/operations/canary-runs.md
 
 last-unit: $(VENV)/.dev ## Fifty shoppers after one unit, 200 times (ROUNDS=200)
 	@LAST_UNIT_ROUNDS=$(ROUNDS) $(BIN)/pytest -q tests/e2e/test_last_unit.py --timeout 3600
@@ -98,6 +113,9 @@ timing: $(VENV)/.dev ## Does the time of log-in, registration or reset tell who 
 
 bench: $(VENV)/.dev ## Each path against its limit, to docs/operations/benchmarks.md
 	@$(BIN)/python -m tests.load.bench --write docs/operations/benchmarks.md
+
+limiter: $(VENV)/.dev ## What the rate limit costs a call, into docs/operations/rate-limit.md
+	@$(BIN)/python -m tests.load.limiter --write docs/operations/rate-limit.md
 
 books: $(VENV)/.dev ## Time the reconciliations of 100,000 orders (ARGS="--orders 1000")
 	@$(BIN)/python -m tests.load.books $(ARGS)

@@ -12,7 +12,6 @@ from django.utils.module_loading import import_string
 from django.views.generic import RedirectView
 from django.views.static import serve
 from drf_spectacular.views import (
-    SpectacularAPIView,
     SpectacularRedocView,
     SpectacularSwaggerSplitView,
 )
@@ -21,6 +20,7 @@ from shop import problems
 from shop.errors import NotFound
 from shop.http.json import dumps
 from shop.http.methods import read_only
+from shop.http.schema_view import SchemaView
 from shop.observe import probes
 
 
@@ -76,7 +76,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("shop.jobs.urls")),
     path(".well-known/", include(import_string("accounts.urls.well_known"))),
     path(".well-known/security.txt", security_txt),
-    path("api/schema", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema", SchemaView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", redoc, name="redoc"),
     path("problems", problem_types),

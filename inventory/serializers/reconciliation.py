@@ -7,9 +7,12 @@ from rest_framework import serializers
 from inventory.models import ReconciliationFinding
 from shop.http.serializers import ListQuery
 
+# Whose books are looked at; the floors above keep theirs in the same table.
+SCOPES = ("catalogue", "inventory", "orders", "payments")
+
 
 class ReconciliationQuery(ListQuery):
-    scope = serializers.CharField(max_length=40, required=False, help_text="Such as inventory.")
+    scope = serializers.ChoiceField(choices=SCOPES, required=False, help_text="Whose books.")
 
 
 class FindingResponse(serializers.Serializer[Any]):

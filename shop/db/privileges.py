@@ -26,7 +26,7 @@ NOTHING = frozenset[str]()
 MAINTAIN_SINCE = 170_000
 
 # Written once and never changed, whatever a fault or an injection asks for; with the columns that
-# an erasure empties, by who does it. Tables of pghistory's events belong to them by themselves.
+# an erasure empties, by who does it. Tables of changes (pghistory) belong to them by themselves.
 APPEND_ONLY: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "admin.LogEntry": {"web": ("object_repr",), "worker": ("object_repr",)},
     "inventory.StockCount": {},

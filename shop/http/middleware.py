@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from shop.audit import stop_acting
-from shop.errors import Malformed, Refusal
+from shop.errors import Malformed, NotFound, Refusal
 from shop.http.json import BodyTooLarge
 from shop.http.rate_limit.limiter import check
 from shop.http.request import take_in_chunks
@@ -159,6 +159,9 @@ def _require_readable(request: HttpRequest) -> None:
             "Bodies are read as they are: send it without a Content-Encoding.",
             headers={"Accept-Encoding": "identity"},
         )
+    if "\0" in request.path_info:
+        # No name of anything has one, and the database would not even compare it.
+        raise NotFound("There is nothing at this address.")
     largest = _largest_body(request)
     if "HTTP_TRANSFER_ENCODING" in request.META:
         # Kept in memory, so what is large must tell its length.

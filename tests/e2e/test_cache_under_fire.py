@@ -16,7 +16,7 @@ from shop.faults import Action, Plan, arm, disarm
 from tests.e2e.conftest import ShopRun
 from tests.e2e.watch import Mug, clerk_of, four_workers, title
 from tests.integration.shop.cache_figures import IS_FULL, figure
-from tests.load.bench.shops import served
+from tests.load.bench.shops import served, wait_for
 from tests.races.figures import reported
 from tests.servers import UNTHROTTLED
 
@@ -45,6 +45,7 @@ def test_an_invalidation_that_a_kill_swallowed_is_made_up_for(shop_run: ShopRun)
         before = "Mug"
         for number in range(rounds):
             watch.warm(mug.slug, title, before)
+            wait_for(f"http://127.0.0.1:{faulty}/livez")  # another worker in the place of the dead
             arm(POINT, Plan(Action.KILL), home=shop_run.home)
             try:
                 with pytest.raises(requests.ConnectionError):

@@ -25,16 +25,30 @@ def tables_with(text: str) -> dict[str, int]:
     return found
 
 
+def tables_holding(texts: Collection[str]) -> set[str]:
+    """Return the tables whose rows hold any of these texts: each is read once, however many."""
+    found = set()
+    for table in connection.introspection.table_names():
+        rows = _rows_of(table)
+        if any(text in rows for text in texts):
+            found.add(table)
+    return found
+
+
+def _rows_of(table: str) -> str:
+    with connection.cursor() as cursor:
+        name = connection.ops.quote_name(table)
+        cursor.execute(f"SELECT row::text FROM {name} AS row")  # noqa: S608 - a table's name
+        return "\n".join(row for (row,) in cursor.fetchall())
+
+
 def database_dump(*, without: Collection[str] = ()) -> str:
     """Return every row of every table as text."""
     parts = []
     for table in connection.introspection.table_names():
         if table in without:
             continue
-        with connection.cursor() as cursor:
-            name = connection.ops.quote_name(table)
-            cursor.execute(f"SELECT row::text FROM {name} AS row")  # noqa: S608 - a table's name
-            parts += [f"{table} {row}" for (row,) in cursor.fetchall()]
+        parts += [f"{table} {row}" for row in _rows_of(table).split("\n")]
     return "\n".join(parts)
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, connections
@@ -19,7 +20,7 @@ from inventory.services import counters, statements
 from orders.management.proof.control import THROWAWAY
 from orders.management.proof.unguarded import drop_checks, take_out
 from orders.models.orders import OrderQuerySet
-from orders.models.payments import PaymentQuerySet
+from orders.models.payments import Payment, PaymentQuerySet
 
 ROUNDS = 5
 
@@ -92,10 +93,14 @@ def no_lock_on_orders() -> Iterator[None]:
     def payments(self: PaymentQuerySet) -> PaymentQuerySet:
         return self.select_related("order").order_by("order_id", "pk")
 
+    def one_payment(self: PaymentQuerySet, payment_id: UUID) -> Payment | None:
+        return payments(self).filter(pk=payment_id).first()
+
     with (
         thrown_away(),
         mock.patch.object(OrderQuerySet, "locked", orders),
         mock.patch.object(PaymentQuerySet, "locked", payments),
+        mock.patch.object(PaymentQuerySet, "locked_one", one_payment),
     ):
         yield
 

@@ -2,6 +2,7 @@
 
 import re
 
+import yaml
 from prometheus_client import REGISTRY
 
 from inventory.selectors import CHECKS
@@ -31,6 +32,23 @@ def test_the_runbook_names_metrics_that_exist() -> None:
     named = set(re.findall(r"`(shop_[a-z_]+)", page("docs/operations/runbook.md")))
 
     assert {name for name in named if name.removesuffix("_total") not in known} == set()
+
+
+def test_alerts_ask_for_metrics_that_exist_and_lead_to_a_page() -> None:
+    known = {metric.name for metric in REGISTRY.collect()}
+    known |= {"shop_reconciliation_findings"}
+    rules = [
+        rule
+        for group in yaml.safe_load(page("deploy/alerts.yaml"))["groups"]
+        for rule in group["rules"]
+    ]
+
+    for rule in rules:
+        named = set(re.findall(r"shop_[a-z_]+", rule["expr"]))
+        assert {name for name in named if name.removesuffix("_total") not in known} == set()
+        path, _, heading = rule["annotations"]["runbook"].partition(", ")
+        assert not heading or f"### {heading.strip(chr(34))}\n" in page(path), rule["alert"]
+    assert "ShopLimiterAway" in {rule["alert"] for rule in rules}
 
 
 def test_the_runbook_says_what_each_finding_means() -> None:
@@ -77,7 +95,8 @@ def test_locks_name_no_place_of_the_machine_that_made_them() -> None:
 
 
 def test_the_tests_that_close_holes_are_there() -> None:
-    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`", page("docs/security-tests.md"))
+    pages = page("docs/security-tests.md") + page("docs/operations/rate-limit.md")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`", pages)
 
     assert len(named) > 50
     assert [

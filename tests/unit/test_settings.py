@@ -98,6 +98,34 @@ def test_safe_settings_start() -> None:
     assert started.returncode == 0, started.stderr
 
 
+def test_production_is_strict_without_being_told() -> None:
+    names = (
+        "DEBUG", "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SECURE_HSTS_INCLUDE_SUBDOMAINS",
+        "SESSION_COOKIE_SECURE", "SESSION_COOKIE_HTTPONLY", "SESSION_COOKIE_SAMESITE",
+        "CSRF_COOKIE_SECURE", "CSRF_COOKIE_HTTPONLY", "SECURE_CONTENT_TYPE_NOSNIFF",
+        "X_FRAME_OPTIONS", "ALLOWED_HOSTS", "CORS_ALLOWED_ORIGINS", "SHOP_SANDBOX_PAYMENTS",
+        "SHOP_METRICS_PUBLIC", "SHOP_SERVER_TIMING",
+    )  # fmt: skip
+    code = (
+        "import json, shop.settings as s;"
+        f"print(json.dumps({{name: getattr(s, name) for name in {names!r}}}))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=SAFE,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    assert tuple(json.loads(told.stdout).values()) == (
+        False, True, 31_536_000, True, True, True, "Lax", True, True, True, "DENY",
+        ["shop.example.com"], [], False, False, False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("unsafe", "named"),
     [

@@ -282,6 +282,7 @@ def test_who_adds_a_middleware_decides_whether_a_short_answer_needs_it() -> None
 
     assert [name for name in below if name not in settings.SHOP_HEADER_LAYERS] == [
         "whitenoise.middleware.WhiteNoiseMiddleware",
+        "shop.staff.gate.AdminGateMiddleware",
         "shop.http.admin_middleware.AdminSessionMiddleware",
         "shop.http.admin_middleware.AdminCardNumbersMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",

@@ -20,6 +20,7 @@ from inventory.serializers import (
 )
 from inventory.services import StockLine, reserve_stock
 from inventory.store import gate
+from shop.http.rate_limit.rates import Rate
 from tests.make import inventory as make
 from tests.make import sales
 from tests.make.accounts import customer, make_staff, signed_in, superuser
@@ -254,6 +255,24 @@ class TestPlanning:
 
 
 class TestTickets:
+    def test_of_one_client_share_one_limit_however_many_they_are(
+        self, api: APIClient, settings: Any
+    ) -> None:
+        now = timezone.now()
+        polls = []
+        for _ in range(2):
+            sale = sales.flash_sale(make.stock().variant, starts_at=now + timedelta(minutes=1))
+            polls.append(api.post(f"{SALES}/{sale.slug}/tickets").json()["ticket"]["poll_url"])
+        settings.SHOP_RATE_LIMIT = Rate(4, 60)
+
+        answers = [api.get(polls[turn % 2]) for turn in range(5)]
+
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429]
+        assert answers[0]["RateLimit-Policy"] == '"default";q=4;w=60'
+        assert api.get(SALES).status_code == 200
+        elsewhere = APIClient(REMOTE_ADDR="192.0.2.9")
+        assert elsewhere.get(polls[0]).status_code == 200
+
     def test_queue_up_before_the_sale_and_hear_how_it_stands_without_sql(
         self, api: APIClient, django_assert_num_queries: Callable[..., Any]
     ) -> None:

@@ -17,8 +17,12 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from inventory.models import ReconciliationFinding, ReconciliationRun, Reservation, StockMovement
 from inventory.selectors import CHECKS, drifted_stock, stories_of_stock
+from inventory.serializers.reconciliation import SCOPES
 from inventory.services import Break, reconcile_stock, record_reconciliation, repair_stock
+from inventory.services.catalogue_copies import CATALOGUE
+from inventory.services.reconciling import SCOPE
 from inventory.tasks import reconcile
+from orders.services.reconciling import ORDERS, PAYMENTS
 from shop.db.alone import alone
 from shop.models import OutboxMessage
 from tests.concurrency import in_background
@@ -431,3 +435,16 @@ def test_the_admin_lists_runs_and_findings_and_changes_none(client: Client) -> N
         assert client.get(reverse(f"admin:inventory_{table}_add")).status_code == 403
     page = client.get(reverse("admin:inventory_reconciliationfinding_changelist"))
     assert stock.variant.sku in page.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("scope", ["bogus", "", "Inventory"])
+def test_a_scope_whose_books_nobody_keeps_is_refused(api: APIClient, scope: str) -> None:
+    answer = signed_in(api, superuser()).get(RECONCILIATION, {"scope": scope})
+
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/scope"]
+
+
+def test_every_scope_that_is_recorded_can_be_asked_for() -> None:
+    assert set(SCOPES) == {SCOPE, CATALOGUE, ORDERS, PAYMENTS}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -16,6 +17,8 @@ from orders.models import Order
 from orders.selectors import link_token
 from orders.serializers import OrderPageResponse, OrderResponse
 from orders.services import ReturnPart, receive_return, refund_order
+from orders.services.placing import new_number
+from shop.http.rate_limit.rates import Rate
 from shop.models import InboxMessage, OutboxMessage, PiiAccess
 from tests.integration.orders.test_checkout import _fits
 from tests.make import accounts as make_accounts
@@ -361,3 +364,21 @@ def test_nobody_is_mailed_about_a_history() -> None:
     make.sold(channel="HISTORY", external_ref="536365")
 
     assert not OutboxMessage.objects.filter(topic="order.confirmed").exists()
+
+
+def test_a_hundred_thousand_guesses_find_no_order(api: APIClient, settings: Any) -> None:
+    sold = {make.sold((make.variant(on_hand=5), 1)).order.number for _ in range(3)}
+    guesses = {new_number() for _ in range(100_000)}
+
+    found = sum(number in guesses for number in Order.objects.values_list("number", flat=True))
+
+    # Even whoever met one has an address alone: an order opens by its owner or its token.
+    right = api.get(f"/api/v1/orders/{next(iter(sold))}")
+    wrong = api.get(f"/api/v1/orders/{next(iter(guesses - sold))}")
+    assert found == 0
+    assert right.status_code == wrong.status_code == 404
+    assert {**right.json(), "request_id": ""} == {**wrong.json(), "request_id": ""}
+
+    settings.SHOP_RATE_LIMIT = Rate(100, 60)
+    statuses = [api.get(f"/api/v1/orders/{guess}").status_code for guess in list(guesses)[:110]]
+    assert statuses == [404] * 100 + [429] * 10

@@ -1,12 +1,17 @@
 """Conventions that hold on every route, whatever app answers."""
 
 import json
+import time
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.test import Client
+from rest_framework.test import APIClient
 
-from shop.http.json import DEEPEST
+from shop.errors import Malformed
+from shop.http.json import DEEPEST, MOST_VALUES, loads
+from tests.make.accounts import signed_in, superuser
 
 pytestmark = pytest.mark.django_db
 
@@ -70,6 +75,52 @@ def test_what_is_no_json_object_is_refused(client: Client, body: bytes) -> None:
 
     assert response.status_code == 400
     _problem(response)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1),
+        b'{"a":[' * 17 + b"1" + b"]}" * 17,
+        b"[" * 1_000_000,
+        b'["' + b'\\"[' * 300_000,  # a string without an end
+        b"[" + b"1," * MOST_VALUES + b"1]",
+        b"{" + b",".join(b'"%d":1' % number for number in range(MOST_VALUES + 1)) + b"}",
+        b"[" + b"[]," * 300_000 + b"[]]",
+    ],
+)
+def test_what_is_too_deep_or_too_much_is_refused_before_anything_is_built_of_it(
+    body: bytes,
+) -> None:
+    with mock.patch("shop.http.json.orjson.loads") as parse:
+        began = time.process_time()
+        with pytest.raises(Malformed):
+            loads(body)
+
+    assert not parse.called
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * DEEPEST + b"]" * DEEPEST,
+        b'{"a":[' * 16 + b"1" + b"]}" * 16,
+        b'["' + b'[{,\\"' * 50_000 + b'"]',  # in a string they are letters
+        b"[" + b"1," * (MOST_VALUES - 1) + b"1]",
+        b"[" + b"[]," * 40_000 + b"[]]",
+    ],
+)
+def test_what_is_within_the_limits_is_read(body: bytes) -> None:
+    assert loads(body) == json.loads(body)
+
+
+@pytest.mark.parametrize("path", ["inventory/warehouses/a%00b", "orders/%00", "products/%00"])
+def test_a_path_with_a_nul_leads_nowhere(api: APIClient, path: str) -> None:
+    answer = signed_in(api, superuser()).get(f"/api/v1/{path}")
+
+    assert answer.status_code == 404
+    assert _problem(answer)["code"] == "not_found"
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_read(client: Client) -> None:
@@ -137,3 +188,36 @@ def test_server_timing_counts_queries_and_trips(client: Client, settings: Any) -
 
 def test_answers_of_the_api_are_private_unless_they_say_otherwise(client: Client) -> None:
     assert client.get("/api/v1/me")["Cache-Control"] in {"no-store", "private, no-store"}
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "opens_with"),
+    [
+        ("?format=json", None, b"{"),
+        ("?format=yaml", None, b"openapi: 3.1"),
+        ("", "application/json", b"{"),
+        ("", "application/yaml", b"openapi: 3.1"),
+        ("?format=json", "text/html,application/xml;q=0.9,*/*;q=0.8", b"{"),
+    ],
+)
+def test_the_document_comes_as_it_is_asked_for(
+    client: Client, query: str, accept: str | None, opens_with: bytes
+) -> None:
+    answer = client.get(f"/api/schema{query}", headers={"Accept": accept} if accept else {})
+
+    assert answer.status_code == 200
+    assert answer.content.startswith(opens_with)
+
+
+def test_the_document_in_another_format_is_refused(client: Client) -> None:
+    answer = client.get("/api/schema?format=xml")
+
+    assert answer.status_code == 400
+    assert _problem(answer)["errors"][0]["pointer"] == "/format"
+
+
+def test_a_problem_of_the_documents_address_is_json_too(client: Client) -> None:
+    answer = client.post("/api/schema?format=yaml")
+
+    assert answer.status_code == 405
+    assert _problem(answer)["code"] == "method_not_allowed"

@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 from pytest_django.plugin import DjangoDbBlocker
 
+from shop.audit.tracking import tables_of_changes
 from shop.db.privileges import APPEND_ONLY, NEVER_DELETED, WORKERS_ALONE
 from shop.db.version import server_version
 from shop.management.granting import give_roles
@@ -320,3 +321,14 @@ def _rights() -> dict[str, Any]:
         )
         found.update(cursor.fetchall())
     return found
+
+
+def test_nobody_rewrites_who_changed_what_and_workers_delete_what_is_old() -> None:
+    for changes in tables_of_changes().values():
+        name = changes._meta.db_table
+        for purpose in ("web", "worker"):
+            assert refused(purpose, f"UPDATE {name} SET pgh_label = pgh_label"), name
+            assert not refused(purpose, f"SELECT count(*) FROM {name}")
+        assert refused("web", f"DELETE FROM {name}")
+        assert not refused("worker", f"DELETE FROM {name}")
+    assert len(tables_of_changes()) > 5

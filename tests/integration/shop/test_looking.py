@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import Address, User
 from orders.models import RetainedInvoiceData
@@ -121,8 +122,9 @@ def test_with_it_alone_there_is_no_look_either(client: Client, pages: dict[str, 
 
 
 def test_a_ticket_is_good_for_its_owner_its_row_and_ten_minutes(
-    client: Client, pages: dict[str, str]
+    client: Client, pages: dict[str, str], settings: Settings
 ) -> None:
+    settings.SHOP_STAFF_IDLE_SECONDS = 10**10  # it is the ticket that gets old
     clerk(client, SEE, *CHANGE)
     opened = client.post(f"{pages['orders.Order']}look/", {"reason": "A call"})["Location"]
     ticket = opened.partition("?")[2]

@@ -45,14 +45,15 @@ def served(shop: RunningShop, application: str, path: str, **env: str) -> Iterat
             stderr=subprocess.STDOUT,
         )
     try:
-        _wait_for(f"http://127.0.0.1:{port}{path}")
+        wait_for(f"http://127.0.0.1:{port}{path}")
         yield port
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _wait_for(url: str) -> None:
+def wait_for(url: str) -> None:
+    """Return when something answers there with 200."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         with contextlib.suppress(requests.RequestException):
