@@ -90,7 +90,7 @@ def _rows(sql: str, params: Sequence[Any]) -> list[Any]:
     # With its values in it. As a statement that is prepared once for all values, a plan that fits
     # any of them is taken after some calls, and reads ten times as much as the one for these.
     with connection.cursor() as cursor:
-        cursor.execute(connection.ops.compose_sql(sql, params))
+        cursor.execute(connection.ops.compose_sql(sql, params))  # type: ignore[attr-defined]  # PostgreSQL has it
         return list(cursor.fetchall())
 
 
