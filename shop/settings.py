@@ -351,7 +351,8 @@ CELERY_TASK_ROUTES = {
     "inventory.*": {"queue": "critical"},
     "shop.*": {"queue": "default"},
     "catalog.relist_type": {"queue": "bulk"},
-    "catalog.render_*": {"queue": "bulk"},
+    # Of their own: after an import there are hundreds, and the next import should not wait for them.
+    "catalog.render_*": {"queue": "pictures"},
     "catalog.*": {"queue": "default"},
     "accounts.*": {"queue": "default"},
 }

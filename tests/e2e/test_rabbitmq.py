@@ -52,7 +52,7 @@ def test_what_a_request_makes_true_reaches_a_worker_through_rabbitmq(
         assert f"amqp://guest:**@{broker.split('@')[1]}" in shop.log.read_text()
         if corner := broker.rpartition("/")[2]:
             kinds = listed("rabbitmqctl", "list_queues", "--quiet", "-p", corner, "name", "type")
-            queues = ("critical", "mail", "default", "bulk", "webhooks")
+            queues = ("critical", "mail", "default", "bulk", "pictures", "webhooks")
             assert {name: kinds.get(name) for name in queues} == dict.fromkeys(queues, "quorum")
 
 

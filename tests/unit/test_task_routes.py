@@ -13,6 +13,7 @@ from celery import current_app
         ("inventory.reconcile", "default"),
         ("inventory.record_availability", "critical"),
         ("catalog.refresh_due", "default"),
+        ("catalog.render_product", "pictures"),
     ],
 )
 def test_a_mail_stands_neither_before_money_nor_behind_copies(task: str, queue: str) -> None:

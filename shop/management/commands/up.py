@@ -28,7 +28,10 @@ from shop.management.granting import give_roles
 from shop.management.migrating import bring_up_to_date
 
 # What somebody waits for does not stand behind an import or a picture.
-QUEUES = {"worker": ("critical,mail,default,webhooks", 2), "bulk": ("bulk", 1)}
+QUEUES = {
+    "worker": ("critical,mail,default,webhooks", 2),
+    "bulk": ("bulk,pictures", 1),  # in turn
+}
 SANDBOX_TOKENS = (
     ("tok_ok", "paid at once"),
     ("tok_declined", "refused: 402, stock given back"),
