@@ -25,8 +25,9 @@ preload_app = True
 keepalive = 75
 timeout = 30
 graceful_timeout = int(os.environ.get("SHOP_GRACEFUL_SECONDS") or 25)
+# Far apart: where all end together, nobody listens until the next ones do.
 max_requests = 20_000
-max_requests_jitter = 2_000
+max_requests_jitter = 40_000
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 # Requests are logged by the shop itself, with their ids.

@@ -8,7 +8,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests.make.database_roles import made_roles
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _roles(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     with django_db_blocker.unblock(), made_roles("web"):
         yield

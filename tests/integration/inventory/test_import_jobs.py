@@ -424,11 +424,12 @@ def test_rows_are_gathered_once_the_planner_has_looked_at_them() -> None:
 
 def test_staged_rows_are_found_by_their_indexes() -> None:
     rows = StagedRows(1)
-    for number in range(3):
+    for number in range(300):  # of fewer, any index will do
         rows.add(key=f"mug-{number}", line=number + 2, cells=[""], sku=f"M-{number}")
     rows.write()
 
     with connection.cursor() as cursor, CaptureQueriesContext(connection) as seen:
+        cursor.execute("ANALYZE shop_jobrow")
         cursor.execute("SET LOCAL enable_seqscan = off")
         assert rows.load(after=0, size=2) == 3
         rows.foresee(["M-2", "X-1"])

@@ -18,7 +18,6 @@ from unittest import mock
 import pytest
 from celery import current_app
 from celery.backends.base import DisabledBackend
-from django.contrib.auth.models import Group
 from django.core import mail
 from django.db import IntegrityError, transaction
 from django.test import Client
@@ -36,6 +35,7 @@ from shop.outbox.services import relay
 from tests.make import accounts as make_accounts
 from tests.make import jobs, stores
 from tests.make import orders as make
+from tests.make.roles import member
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(7200)]
 
@@ -233,7 +233,7 @@ def others(numbers: list[str], job_urls: list[str]) -> dict[str, str]:
         "clerk": make_accounts.staff(
             "orders.view_order", "inventory.view_stock", "inventory.view_stockmovement"
         ),
-        **{name: member_of(name) for name in ("support", "warehouse", "catalogue", "finance")},
+        **{name: member(name) for name in ("support", "warehouse", "catalogue", "finance")},
     }
     for role, user in roles.items():
         api = make_accounts.signed_in(APIClient(), user)
@@ -261,12 +261,6 @@ def others(numbers: list[str], job_urls: list[str]) -> dict[str, str]:
     ]
     seen["admin"] = "".join(screen.get(page).content.decode() for page in pages)
     return seen
-
-
-def member_of(role: str) -> User:
-    user = make_accounts.staff()
-    user.groups.add(Group.objects.get(name=role))
-    return user
 
 
 def exported_by_staff() -> str:

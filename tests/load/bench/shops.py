@@ -38,7 +38,19 @@ def served(shop: RunningShop, application: str, path: str, **env: str) -> Iterat
     configuration = str(PROJECT / "deploy" / "gunicorn.conf.py")
     with (shop.home / f"bench-{port}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "-c", configuration, application],
+            [
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "-c",
+                configuration,
+                # No worker is to end in the middle of a measurement.
+                "--max-requests",
+                "0",
+                "--max-requests-jitter",
+                "0",
+                application,
+            ],
             cwd=PROJECT,
             env=environment,
             stdout=log,
