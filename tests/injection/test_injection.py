@@ -231,6 +231,9 @@ _BY_WHAT_IS_SENT = {
     "catalog_formerslug": 1,
     "catalog_productoption": 2,
     "catalog_variant": 1,
+    "catalog_variantchange": 2,
+    "catalog_productchange": 2,
+    "catalog_pricechange": 2,
 }
 
 
