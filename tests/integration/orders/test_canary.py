@@ -303,7 +303,11 @@ def test_marks_are_where_they_may_be_and_after_erasure_only_where_the_law_wants_
 
         erase_all(canaries)
         told += delivered()
-        finished = sweep_erasures(now=timezone.now() + timedelta(minutes=3))
+        finished = 0
+        while some := sweep_erasures(
+            now=timezone.now() + timedelta(minutes=3)
+        ):  # a hundred a round
+            finished += some
 
     # The search finds what is there.
     assert found(marks, stores.database_dump())
