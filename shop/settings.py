@@ -351,7 +351,7 @@ CELERY_TASK_ROUTES = {
     "inventory.*": {"queue": "critical"},
     "shop.*": {"queue": "default"},
     "catalog.relist_type": {"queue": "bulk"},
-    # Of their own: after an import there are hundreds, and the next import should not wait for them.
+    # After an import there are hundreds, and the next import should not wait for them.
     "catalog.render_*": {"queue": "pictures"},
     "catalog.*": {"queue": "default"},
     "accounts.*": {"queue": "default"},
