@@ -29,6 +29,7 @@ BAD = {
     "what everybody takes": ("iloveyou1", "password_too_common"),
     "the same in capitals": ("ILoveYou1", "password_too_common"),
     "a walk over the keys": ("1qaz2wsx", "password_too_common"),
+    "what leaked and is not in Django's list": ("zzxxccvv", "password_too_common"),
     "a composition rule's darling": ("P@ssw0rd", "password_too_common"),
     "one's own address": ("ada.byron@example.com", "password_too_similar"),
     "one's own name": ("adabyron", "password_too_similar"),
