@@ -74,7 +74,7 @@ def forget_collections_on_commit(slugs: Sequence[str]) -> None:
     transaction.on_commit(partial(forget_collections, list(slugs)))
     publish(
         topic="catalog.collection_changed",
-        key=f"collection:{slugs[0]}",
+        key=f"collection:{slugs[0]}"[:100],  # a slug may be longer
         payload={"v": 1, "slugs": list(slugs)},
     )
 

@@ -229,6 +229,7 @@ _BY_WHAT_IS_SENT = {
     "shop_outboxmessage": 2,
     "catalog_productlisting": 2,
     "catalog_formerslug": 1,
+    "catalog_formercategoryslug": 1,
     "catalog_productoption": 2,
     "catalog_variant": 1,
     "catalog_variantchange": 2,

@@ -235,6 +235,13 @@ class TestCollections:
         assert made.status_code == 201, made.content
         assert sorted(slugs(clerk, collection="some")) == fits
 
+    def test_a_title_may_be_as_long_as_the_rule_says(self, clerk: APIClient) -> None:
+        """The message of its change was too long for its key: 500."""
+        made = clerk.post(COLLECTIONS, {"title": "g" * 150})
+
+        assert made.status_code == 201, made.content
+        assert len(made.json()["slug"]) > 100
+
     @pytest.mark.parametrize(
         ("changes", "status"),
         [
