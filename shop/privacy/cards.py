@@ -2,7 +2,8 @@
 
 A number is 13 to 19 digits that pass Luhn's check, in one piece or with blanks, dots and hyphens
 between them, also where more digits follow (an expiry date). One in ten numbers of that length
-passes by chance, so fields that hold such numbers by trade are told apart by name:
+passes by chance, so long hexadecimal words with letters in them are not looked at, and fields that
+hold such numbers by trade are told apart by name:
 
 * `LONG_NUMBERS` hold numbers of others' making and are not looked at;
 * `CODES` hold article numbers, often EAN-13 or GTIN-14, or what somebody scanned to search: there
@@ -22,6 +23,8 @@ CODES = frozenset({"sku", "skus", "barcode", "gtin", "q", "external_ref"})
 
 _SEPARATORS = r"[ \u00a0\u2007\u202f.\-\u2010\u2011\u2013]?"
 _RUN = re.compile(rf"\d(?:{_SEPARATORS}\d){{12,}}")
+# What machines make up: digests, random names. One in some hundreds holds such digits by chance.
+_HEX = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{24,}(?![0-9A-Za-z])")
 _GROUP = re.compile(r"\d+")
 _SHORTEST, _LONGEST = 13, 19
 # Prefix and lengths: Visa, Mastercard, American Express, Diners, Discover, JCB, UnionPay, Maestro.
@@ -56,7 +59,7 @@ def holds_card_number(text: str, *, field: str = "") -> bool:
     """Tell whether a card's number is in this text, which is the value of `field`."""
     if field in LONG_NUMBERS or len(text) < _SHORTEST or _is_uuid(text):
         return False
-    for candidate in _candidates(unicodedata.normalize("NFKC", text)):
+    for candidate in _candidates(_HEX.sub("|", unicodedata.normalize("NFKC", text))):
         if candidate[0] == "0" or not _passes_luhn(candidate):
             continue
         if field not in CODES or (_BRAND.fullmatch(candidate) and not _is_gtin(candidate)):
