@@ -118,5 +118,9 @@ def test_logs_have_them_taken_out() -> None:
 def test_digits_inside_a_long_random_word_are_not_a_card() -> None:
     # An address of random letters was refused now and then, as somebody's relay address would be.
     assert not holds_card_number(f"ab{TEST_CARDS[0]}cdef0123@relay.example")
-    for text in (f"ab{TEST_CARDS[0]}", f"ab {TEST_CARDS[0]} cdef0123", f"{TEST_CARDS[0]} 1227 000000000"):
+    for text in (
+        f"ab{TEST_CARDS[0]}",
+        f"ab {TEST_CARDS[0]} cdef0123",
+        f"{TEST_CARDS[0]} 1227 000000000",
+    ):
         assert holds_card_number(text), text
