@@ -232,6 +232,7 @@ _BY_WHAT_IS_SENT = {
     "catalog_formercategoryslug": 1,
     "catalog_productoption": 2,
     "catalog_variant": 1,
+    "catalog_productimage": 1,
     "catalog_variantchange": 2,
     "catalog_productchange": 2,
     "catalog_pricechange": 2,
