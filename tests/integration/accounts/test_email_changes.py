@@ -1,11 +1,14 @@
 """Changing one's address: who may, who is told, and what the mailed token is good for."""
 
 import re
+from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.db import transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -16,6 +19,7 @@ from accounts.services import confirm_email, confirm_email_change, prune_email_c
 from accounts.services.links import Purpose, link_token
 from shop.models import OutboxMessage
 from shop.privacy import email_hash
+from tests.concurrency import in_background
 from tests.make import accounts as make
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +109,27 @@ def test_a_token_is_for_one_person_one_purpose_and_one_wish(user: User) -> None:
 
     assert User.objects.get(pk=user.pk).email == "jane@example.com"
     assert User.objects.get(pk=other.pk).email == other.email
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_that_come_with_one_link_one_changes_the_address() -> None:
+    """Control: without the lock of the account both do, and both addresses are told twice."""
+    user = make.customer(email="jane@example.com")
+    make.email_change(user, NEW)
+    token = link_token(user=user, purpose=Purpose.CHANGE_EMAIL, now=timezone.now())
+    confirm = partial(confirm_email_change, token=token, now=timezone.now())
+
+    with ExitStack() as background:
+        with transaction.atomic():
+            confirm()
+            waiting = background.enter_context(in_background(confirm))
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.5)
+        with pytest.raises(LinkNotValid):
+            waiting.result(timeout=5)
+
+    assert User.objects.get().email == NEW
+    assert OutboxMessage.objects.filter(topic="accounts.email_changed").count() == 1
 
 
 def test_a_new_password_ends_the_wish(user: User) -> None:

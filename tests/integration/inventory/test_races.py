@@ -16,14 +16,16 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from inventory.errors import OutOfStock, ReservationOver
+from inventory.errors import OutOfStock, ReferenceReused, ReservationOver
 from inventory.models import Reservation, Stock, StockMovement
 from inventory.selectors import drifted_stock
 from inventory.services import (
     ReceiptLine,
+    SkuLine,
     StockLine,
     adjust_stock,
     commit_stock,
+    receive_skus,
     receive_stock,
     release_stock,
     reserve_stock,
@@ -240,6 +242,27 @@ def test_two_receipts_of_one_cause_count_once() -> None:
     assert waits(receive, receive) is None
 
     assert counters(stock) == (5, 0)
+
+
+def test_of_two_notes_of_one_reference_that_differ_one_is_refused() -> None:
+    stock = make.stock(on_hand=0)
+    five, six = (
+        partial(
+            receive_skus,
+            lines=[SkuLine(stock.variant.sku, units)],
+            warehouse="main",
+            reference="DN-1",
+            reason="",
+            now=NOW,
+        )
+        for units in (5, 6)
+    )
+
+    # Control: without the comparison the second is told of the rows of the first.
+    assert isinstance(waits(six, five), ReferenceReused)
+
+    assert counters(stock) == (5, 0)
+    assert StockMovement.objects.filter(kind="RECEIPT", cause="receipt:DN-1").count() == 1
 
 
 def test_two_first_receipts_make_one_row() -> None:
