@@ -43,6 +43,7 @@ def main() -> None:
         running_shop(Path(home) / "shop", env=env) as shop,
         Bench(shop, seconds=options.seconds, orders=options.orders) as bench,
     ):
+        bench.rest(600)  # the demo's pictures are being made
         pairs = [pair for pair in bench.pairs() if options.only in pair.name]
         for pair in pairs:
             bench.warm(pair)
@@ -94,7 +95,9 @@ Written by `python -m tests.load.bench {how} --write docs/operations/benchmarks.
 (`make bench`), in {minutes:.0f} minutes. {note}
 
 All paths are measured in turn, round after round, each beside its own limit; told are medians,
-with the lowest and highest ratio. Ratios carry over to other machines, figures do not.
+with the lowest and highest ratio. Ratios carry over to other machines, figures do not. Before each
+measurement the shop's background (mails, documents, pictures) has come to rest: it would share the
+cores, and no limit has the like.
 
 {here["cores"]} cores, {here["memory"]}, {platform.system()} {platform.machine()}; {versions};
 gunicorn gthread 2 × 4. Load generator, PostgreSQL and Valkey are on the same machine.

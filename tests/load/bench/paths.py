@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from tests.shop_process import RunningShop
 MUG = "stoneware-mug"
 PLENTY = 1_000_000
 _BACKGROUND = {"celery", "relay_outbox", "up"}  # in their command lines
+_LOOK_SECONDS = 0.5
+_AT_REST = 0.1  # of a core
 
 
 @dataclass
@@ -94,10 +97,24 @@ class Bench:
             pair.queries, pair.trips = min(pair.counts() for _ in range(8))
 
     def measure(self, pair: Pair) -> None:
-        """Measure the pair once more: it, then its limit."""
+        """Measure the pair once more: it, then its limit. Each begins on a machine at rest."""
+        self.rest()
         pair.measured.append(pair.one())
         pair.cpu_ms.append(self._cpu_ms)
+        self.rest()
         pair.limits.append(pair.other())
+
+    def rest(self, seconds: float = 60) -> None:
+        """Wait until the shop's background has done what it was left: pictures, mails, documents.
+
+        For so many seconds at most. It shares the cores, and no limit has the like.
+        """
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            before = self._background_seconds()
+            time.sleep(_LOOK_SECONDS)
+            if self._background_seconds() - before < _LOOK_SECONDS * _AT_REST:
+                return
 
     # Reads ---------------------------------------------------------------------------------------
 
@@ -273,10 +290,16 @@ class Bench:
 
     def _cpu_seconds(self) -> float:
         """Return what web, PostgreSQL and Valkey have used so far; not what nobody waits for."""
+        return self._used(background=False)
+
+    def _background_seconds(self) -> float:
+        return self._used(background=True)
+
+    def _used(self, *, background: bool) -> float:
         used = 0.0
         for process in self.shop.family():
             try:
-                if _BACKGROUND & set(process.cmdline()):
+                if bool(_BACKGROUND & set(process.cmdline())) is not background:
                     continue
                 times = process.cpu_times()
             except psutil.Error:
