@@ -431,3 +431,22 @@ class TestTheDatabaseItself:
         with connection.cursor() as cursor:
             cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'inventory_stock'")
             assert cursor.fetchone() == (["fillfactor=50"],)
+
+
+def test_a_look_at_the_stock_is_planned_once_for_many_calls() -> None:
+    lines = [StockLine(make.stock(on_hand=9).variant_id, 1) for _ in range(3)]
+
+    def look(times: int) -> tuple[int, int]:
+        for _ in range(times):
+            refuse_short_lines(lines=lines, now=NOW)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sum(custom_plans), sum(generic_plans) FROM pg_prepared_statements"
+                " WHERE statement LIKE '%%s.backorder_limit - s.reserved) FILTER%%'"
+            )
+            custom, generic = cursor.fetchone()
+            return custom, generic
+
+    # The driver prepares what came five times, and the server tries five plans of their own.
+    custom, generic = look(12)
+    assert look(5) == (custom, generic + 5)
