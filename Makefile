@@ -138,7 +138,8 @@ search: $(VENV)/.dev ## Time lists and searches as the catalogue grows (ARGS="--
 cache: $(VENV)/.dev ## The faults of the cache in full, into docs/operations/cache-runs.md
 	@rm -f .cache.jsonl
 	@CACHE_FAULTS=full RACES_REPORT=$(CURDIR)/.cache.jsonl $(BIN)/pytest -q --timeout 600 $(ARGS) \
-	  tests/integration/shop/test_cache_faults.py tests/integration/catalog/test_unknown_ids.py \
+	  tests/integration/shop/test_cache_faults.py tests/integration/shop/test_retries.py \
+	  tests/integration/catalog/test_unknown_ids.py \
 	  tests/e2e/test_cache_under_fire.py tests/e2e/test_seen_everywhere.py
 	@$(BIN)/python -m tests.races.report .cache.jsonl docs/operations/cache-runs.md
 
