@@ -13,7 +13,7 @@ from inventory.errors import OutOfStock, ReservationOver
 from inventory.selectors import Level, sale_board
 from inventory.services import statements
 from inventory.services.admission import tell_gate
-from inventory.services.counters import locked_levels, tell_of_change
+from inventory.services.counters import fill_owed, locked_levels, tell_of_change
 from inventory.services.terms import (
     Terms,
     refuse_beyond_terms,
@@ -193,7 +193,8 @@ def commit_stock(*, reference: str, now: datetime) -> None:
     """Let the held units of `reference` leave: they are sold. Safe to repeat.
 
     Nothing happens for a reference that never held anything. Units that were promised as a
-    back-order stay owed until they come in. Joins the caller's transaction. Shoppers notice
+    back-order stay owed until they come in; those on hand that an older one waits for stay for it,
+    and then the younger one is owed its units too. Joins the caller's transaction. Shoppers notice
     nothing: what leaves was promised before. A hold that is past its end and that nobody has taken
     over is as good as any.
 
@@ -201,7 +202,9 @@ def commit_stock(*, reference: str, now: datetime) -> None:
     """
     with _joined(), connection.cursor() as cursor:
         cursor.execute(statements.COMMIT, {"reference": reference, "now": now})
-        (is_released,) = cursor.fetchone()
+        is_released, owing = cursor.fetchone()
+        if owing:
+            fill_owed(stock_ids=owing, now=now, settling=reference)
     if is_released:
         raise ReservationOver("Reserve again under a new reference.", reference=reference)
 
