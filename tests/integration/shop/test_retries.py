@@ -21,6 +21,7 @@ import redis
 from django.conf import settings
 
 from shop.embedded.home import PROJECT
+from tests.integration.shop.cache_figures import figure
 from tests.rabbitmq import Broker, server_program
 from tests.races.figures import reported
 
@@ -116,7 +117,7 @@ def done(notes: redis.Redis) -> set[int]:
 def test_all_come_again_when_they_are_due_although_the_broker_is_killed(
     broker: Broker, notes: redis.Redis, tmp_path: Path
 ) -> None:
-    count, log = 200, tmp_path / "worker.log"
+    count, log = figure(full=200, small=40), tmp_path / "worker.log"
     with reported("E4 delayed retries, the broker killed", tasks=count, retries=TIMES) as seen:
         with worker(broker, log):
             send(broker, count)
