@@ -13,17 +13,20 @@ from typing import TypeVar, cast
 from django.conf import settings
 
 from shop.cache.aside import AsideCache
+from shop.cache.drops import HEARD_SECONDS, DropLog, FollowingMemory
 from shop.cache.memory import ShortMemory
 from shop.http.conditional import etag_of
 
-# A process shows a product for so long without asking Redis: an update is seen everywhere within a
-# second of its commit, with as much again to spare for a machine that is busy.
-PAGE_SECONDS = 0.5
+# A process shows a product for so long without asking Redis. It hears of a change within
+# `HEARD_SECONDS`, so an update is seen everywhere within a second of its commit, with as much again
+# to spare for a machine that is busy; where it hears of nothing, copies are as young as that.
+KEPT_SECONDS = 5.0
 
 CardT = TypeVar("CardT")
 
-_products = AsideCache(name="product", version="2")
-_cards = AsideCache(name="variant", version="1")
+_drops = DropLog()
+_products = AsideCache(name="product", version="2", drops=_drops)
+_cards = AsideCache(name="variant", version="1", drops=_drops)
 _moves = AsideCache(name="moved", version="1")
 _category_moves = AsideCache(name="moved_category", version="1")
 # Short-lived: counts in it move with every product that comes or goes.
@@ -48,10 +51,12 @@ class Page:
         return self.good_until is None or now.timestamp() < self.good_until
 
 
-_pages = ShortMemory[str, Page](seconds=PAGE_SECONDS, size=1000)
+_pages = FollowingMemory[Page](
+    _drops, name="product", seconds=HEARD_SECONDS, kept_seconds=KEPT_SECONDS, size=1000
+)
 # Cards as their reader made them; a cart is shown more often than its goods change.
-_near_cards = ShortMemory[tuple[int, str], tuple[float | None, object]](
-    seconds=PAGE_SECONDS, size=5000
+_near_cards = FollowingMemory[tuple[float | None, object]](
+    _drops, name="variant", seconds=HEARD_SECONDS, kept_seconds=KEPT_SECONDS, size=5000
 )
 # Many shoppers begin with the same letters, and clients keep these for a minute anyway. Not in
 # Redis: whatever anybody types would take room there.
@@ -133,6 +138,7 @@ def forget_pages() -> None:
     """Drop the pages, cards, suggestions and synonyms that this process remembers."""
     _pages.clear()
     _near_cards.clear()
+    _drops.forget_place()
     _synonyms.clear()
     _suggestions.clear()
 
@@ -168,8 +174,9 @@ def cards_of(
     """
     moment = now.timestamp()
     cards: dict[int, CardT] = {}
+    mark = _near_cards.mark()
     for variant_id in variant_ids:
-        near = _near_cards.get((variant_id, currency))
+        near = _near_cards.get(f"{variant_id}:{currency}")
         if near is not None and (near[0] is None or moment < near[0]):
             cards[variant_id] = cast(CardT, near[1])
     missing = [variant_id for variant_id in variant_ids if variant_id not in cards]
@@ -177,7 +184,9 @@ def cards_of(
         kept = _kept_cards(missing, currency=currency, now=now, load=load)
         for variant_id, (content, good_until) in kept.items():
             cards[variant_id] = read(content)
-            _near_cards.put((variant_id, currency), (good_until, cards[variant_id]))
+            _near_cards.keep(
+                f"{variant_id}:{currency}", (good_until, cards[variant_id]), read_at=mark
+            )
     return cards
 
 
@@ -281,7 +290,7 @@ def _part(address: str) -> str:
 def forget_products(refs: Iterable[str | int]) -> None:
     """Drop the rendered products of these ids and slugs, in every currency, and their reviews.
 
-    Other processes may show theirs for `PAGE_SECONDS` more.
+    Other processes may show theirs for `HEARD_SECONDS` more.
     """
     refs = list(refs)
     keys = _in_each_currency(refs)
@@ -293,12 +302,11 @@ def forget_products(refs: Iterable[str | int]) -> None:
 def forget_cards(variant_ids: Iterable[int]) -> None:
     """Drop the cards of these variants, in every currency.
 
-    Other processes may show theirs for `PAGE_SECONDS` more.
+    Other processes may show theirs for `HEARD_SECONDS` more.
     """
-    known = list(variant_ids)
-    _cards.invalidate(_in_each_currency(known))
-    for currency in settings.SHOP_CURRENCIES:
-        _near_cards.drop(*((variant_id, currency) for variant_id in known))
+    keys = _in_each_currency(variant_ids)
+    _cards.invalidate(keys)
+    _near_cards.drop(*map(str, keys))
 
 
 def forget_tree() -> None:

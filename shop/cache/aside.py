@@ -26,6 +26,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from shop.breaker import Breaker
+from shop.cache.drops import DropLog
 from shop.cache.gate import Gate
 from shop.observe import metrics
 from shop.redis import ask, ask_script, ask_script_of_many, cache_client
@@ -133,11 +134,19 @@ class AsideCache:
 
     `version` names the shape of the bytes: raise it when the shape changes, and the other
     release's copies are simply misses. A value is fresh for `ttl_seconds`, with ±10 % of jitter,
-    and kept for twice that.
+    and kept for twice that. Drops are told to whoever keeps copies by the log `drops`.
     """
 
-    def __init__(self, *, name: str, version: str, ttl_seconds: int = 3600) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        version: str,
+        ttl_seconds: int = 3600,
+        drops: DropLog | None = None,
+    ) -> None:
         self._name = name
+        self._drops = drops
         self._field = f"v{version}"
         self._ttl_seconds = ttl_seconds
 
@@ -322,6 +331,9 @@ class AsideCache:
         try:
             calls = [(self._key(key), (secrets.token_hex(8),)) for key in dict.fromkeys(keys)]
             ask_script_of_many(cache_client(), _script(_DROP), calls)
+            if self._drops is not None:
+                # After the drop: who hears of it and looks again finds what is new.
+                self._drops.note(self._name, keys)
         except RedisError as error:
             log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
 

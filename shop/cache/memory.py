@@ -36,13 +36,13 @@ class ShortMemory(Generic[KeyT, ValueT]):
     def get(self, key: KeyT) -> ValueT | None:
         entry = self._entries.get(key)
         # A stopwatch and no clock: it cannot be set back.
-        if entry is None or entry[0] < time.monotonic():
+        if entry is None or time.monotonic() - entry[0] > self._seconds:
             return None
         return entry[1]
 
     def put(self, key: KeyT, value: ValueT) -> None:
         with self._lock:
-            self._put(key, value, until=time.monotonic() + self._seconds)
+            self._put(key, value, since=time.monotonic())
 
     def through(self, key: KeyT, load: Callable[[], ValueT | None]) -> ValueT | None:
         """Return what is remembered, or else what `load` gives, and remember that if it is any.
@@ -64,7 +64,7 @@ class ShortMemory(Generic[KeyT, ValueT]):
         if not is_mine:
             flight.is_over.wait(PATIENCE_SECONDS)
             return load() if flight.value is None else flight.value
-        until = time.monotonic() + self._seconds
+        since = time.monotonic()
         try:
             flight.value = load()
         finally:
@@ -73,7 +73,7 @@ class ShortMemory(Generic[KeyT, ValueT]):
                 if self._flights.get(key) is flight:
                     del self._flights[key]
                     if flight.value is not None:
-                        self._put(key, flight.value, until=until)
+                        self._put(key, flight.value, since=since)
             flight.is_over.set()
         return flight.value
 
@@ -90,8 +90,8 @@ class ShortMemory(Generic[KeyT, ValueT]):
             self._entries.clear()
             self._flights.clear()
 
-    def _put(self, key: KeyT, value: ValueT, *, until: float) -> None:
+    def _put(self, key: KeyT, value: ValueT, *, since: float) -> None:
         self._entries.pop(key, None)
-        self._entries[key] = (until, value)
+        self._entries[key] = (since, value)
         while len(self._entries) > self._size:
             self._entries.popitem(last=False)

@@ -724,6 +724,7 @@ def test_the_cart_asks_redis_three_times_at_most_and_the_database_never(
     forget_pages()
     # For longer than a busy machine may pause, or not at all.
     monkeypatch.setattr("catalog.store._near_cards._seconds", 60.0 if has_copies else -1.0)
+    monkeypatch.setattr("catalog.store._near_cards._kept_seconds", -1.0)
     shopper.show()
 
     # Expect 2: the cart; the cards of its lines, if the process has no copies.

@@ -18,9 +18,9 @@ from rest_framework.test import APIClient
 from catalog.models import Product
 from catalog.selectors import forget_pages
 from catalog.services import PriceDraft, set_prices
-from catalog.store import PAGE_SECONDS
 from catalog.views import ProductView
 from shop.cache.aside import AsideCache
+from shop.cache.drops import HEARD_SECONDS
 from shop.http import at_hand
 from shop.http.at_hand import AnswerAtHandMiddleware
 from tests.integration.catalog.conftest import Committing, Trips
@@ -184,7 +184,7 @@ def test_a_copy_at_hand_costs_no_sql_and_the_trip_of_the_limiter(
         assert api.get(path, headers=known).status_code == status
     assert len(trips) == 1
 
-    forget_pages()  # as after half a second, or in another process
+    forget_pages()  # as in another process
     with django_assert_num_queries(0), redis_trips() as trips:
         assert api.get(path, headers=known).status_code == status
     assert len(trips) == 2
@@ -221,7 +221,7 @@ def test_a_change_by_another_process_is_seen_when_the_copy_is_too_old(
 
     assert client.get(path).json()["title"] == "Mug"
     now = time.monotonic()
-    monkeypatch.setattr("shop.cache.memory.time.monotonic", lambda: now + PAGE_SECONDS + 0.01)
+    monkeypatch.setattr("shop.cache.memory.time.monotonic", lambda: now + HEARD_SECONDS + 0.01)
     assert client.get(path).json()["title"] == "Beaker"
 
 
