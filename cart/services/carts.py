@@ -112,7 +112,7 @@ def cart_snapshot(*, owner: CartOwner) -> CartSnapshot:
 
 
 def glimpse_of_cart(*, owner: CartOwner) -> CartSnapshot:
-    """Do as `cart_snapshot` does, but leave the cart's seven days as they are: at half the cost."""
+    """Do as `cart_snapshot` does, but leave the cart's seven days as they are. Costs less."""
     return _snapshot(_stored(owner, read=store.look_at))
 
 
