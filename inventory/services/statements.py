@@ -97,6 +97,16 @@ SELECT q.variant_id, coalesce(v.sku, ''), q.units,
            SELECT FROM inventory_flashsale f
            WHERE f.variant_id = q.variant_id
              AND f.starts_at <= %(at)s::timestamptz AND f.ends_at > %(at)s::timestamptz
+       ),
+       (
+           SELECT min(ending.expires_at)
+           FROM inventory_stock l
+           CROSS JOIN LATERAL (
+               SELECT r.expires_at FROM inventory_reservation r
+               WHERE r.stock_id = l.id AND r.state = 'HELD' AND r.expires_at > %(now)s::timestamptz
+               ORDER BY r.expires_at LIMIT 1
+           ) ending
+           WHERE l.variant_id = q.variant_id
        )
 FROM unnest((SELECT %(variants)s::bigint[]), (SELECT %(quantities)s::bigint[]))
      AS q(variant_id, units)

@@ -61,8 +61,8 @@ def refuse_short_lines(
     terms are looked at. Reads without a lock, so that refusing costs next to nothing. Saying
     nothing promises nothing: only `reserve_stock` does.
 
-    A shortage is remembered for a moment, see `refuse_known_shortage`. So the caller's transaction
-    has not changed any stock.
+    A shortage is remembered for some seconds, see `refuse_known_shortage`. So the caller's
+    transaction has not changed any stock.
     """
     wanted = _summed(lines)
     if not wanted:
@@ -89,22 +89,28 @@ def may_know_shortages(*, now: datetime) -> bool:
 
 
 def refuse_known_shortage(*, lines: Iterable[StockLine], now: datetime) -> None:
-    """Raise the OutOfStock that `refuse_short_lines` would, if that is known from a moment ago.
+    """Raise the OutOfStock that `refuse_short_lines` would, if that was found seconds ago.
 
-    It is at most a quarter of a second old, and a change of the stock in any process ends it: to
-    ask for that is the one trip that this takes. Where that cannot be told, where not every line is
-    known, or one is in a flash sale, nobody is refused here.
+    What is believed without SQL is at most a second old. A change of the stock in any process ends
+    it, and so does the end of a hold: to ask for the former is the one trip that this takes. Then,
+    and where that cannot be told, one look at the stock says how it is now. Where not every line is
+    known, or one is in a flash sale, nobody is refused here. Never call it in a transaction.
     """
     wanted = _summed(lines)
-    found = store.remembered_shortage(wanted, now=now)
-    if not found or any(sale_board().running(variant_id, now=now) for variant_id in wanted):
+    found = store.remembered_shortage(wanted)
+    if not found or all(found[variant_id].available >= wanted[variant_id] for variant_id in wanted):
         return
-    if store.have_moved({variant_id: one.at for variant_id, one in found.items()}):
+    if any(sale_board().running(variant_id, now=now) for variant_id in wanted):
         return
-    _refuse_what_is_short(
-        (variant_id, found[variant_id].sku, units, found[variant_id].available)
-        for variant_id, units in wanted.items()
-    )
+    is_believed = all(one.is_fresh(now) for one in found.values())
+    if is_believed and not store.have_moved({key: one.at for key, one in found.items()}):
+        _refuse_what_is_short(
+            (variant_id, found[variant_id].sku, units, found[variant_id].available)
+            for variant_id, units in wanted.items()
+        )
+    # Nobody waits for another's look: it is one statement, and there are few threads.
+    _refuse_if_short(wanted, reference="", now=now, at=now, remembers=True)
+    store.forget_shortages(wanted)
 
 
 def reserve_stock(
@@ -466,7 +472,12 @@ def _refuse_if_short(
     except OutOfStock:
         if remembers and now is not None:
             store.remember_shortage(
-                {row[0]: store.Found(sku=row[1], available=int(row[3]), at=now) for row in rows}
+                {
+                    row[0]: store.Found(
+                        sku=row[1], available=int(row[3]), at=now, holds_end_at=row[7]
+                    )
+                    for row in rows
+                }
             )
         raise
     return look
