@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from shop.errors import Malformed
 from shop.http.json import DEEPEST, MOST_VALUES, loads
 from tests.make import catalog as make_catalog
-from tests.make.accounts import customer, session, signed_in, superuser
+from tests.make.accounts import address_fields, customer, session, signed_in, superuser
 
 pytestmark = pytest.mark.django_db
 
@@ -267,3 +267,30 @@ def test_what_is_refused_first_of_all_is_no_less_safe_in_a_browser(client: Clien
     assert _problem(response)["status"] == 415
     assert response["X-Content-Type-Options"] == "nosniff"
     assert response["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("me/addresses", address_fields()),
+        ("inventory/warehouses", {"code": "third", "name": "Third", "country": "GB"}),
+    ],
+)
+def test_what_was_made_is_where_its_answer_says(path: str, body: dict[str, Any]) -> None:
+    api = signed_in(APIClient(), superuser())
+
+    made = api.post(f"/api/v1/{path}", body)
+
+    assert made.status_code == 201
+    assert made["Location"].startswith(f"/api/v1/{path}/")
+    assert api.get(made["Location"]).json() == made.json()
+
+
+def test_an_access_token_is_no_refresh_token(client: Client) -> None:
+    access = session(customer()).access
+
+    response = client.post(
+        "/api/v1/auth/token/refresh", {"refresh": access}, content_type="application/json"
+    )
+
+    assert _problem(response)["code"] == "invalid_refresh_token"
