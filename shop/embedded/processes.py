@@ -64,8 +64,11 @@ def start(
     run_as: Stranger | None = None,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    niceness: int = 0,
 ) -> subprocess.Popen[bytes]:
     """Start a program in its own session, out of the reach of the terminal's Ctrl-C.
+
+    With a `niceness` it steps back behind others where the processor is short.
 
     On Linux the kernel sends it `death_signal` when the thread that called this ends, even by
     SIGKILL; so call it from the main thread. Raises OSError and subprocess.SubprocessError.
@@ -78,14 +81,15 @@ def start(
         env=dict(environment) if environment is not None else None,
         cwd=folder,
         start_new_session=True,
-        preexec_fn=_before_exec(os.getpid(), death_signal, run_as),
+        preexec_fn=_before_exec(os.getpid(), death_signal, run_as, niceness),
     )
 
 
 def _before_exec(
-    parent: int, death_signal: signal.Signals, run_as: Stranger | None
+    parent: int, death_signal: signal.Signals, run_as: Stranger | None, niceness: int
 ) -> Callable[[], None]:
     def prepare() -> None:
+        os.nice(niceness)
         if run_as is not None:
             _become(run_as)
         if _IS_LINUX:

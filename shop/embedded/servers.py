@@ -73,10 +73,10 @@ class Servers:
             raise
         ours = {
             "DATABASE_URL": lambda: postgres.url,
-            "REDIS_CARTS_URL": lambda: keep.url(0),
+            "REDIS_CARTS_URL": lambda: self._place(keep, 0),
             "CELERY_BROKER_URL": lambda: keep.url(1),
-            "REDIS_LIMITER_URL": lambda: keep.url(2),
-            "REDIS_CACHE_URL": lambda: cache.url(0),
+            "REDIS_LIMITER_URL": lambda: self._place(keep, 2),
+            "REDIS_CACHE_URL": lambda: self._place(cache, 0),
         }
         return {**addresses(environ), **{name: ours[name]() for name in wanted}}
 
@@ -89,6 +89,10 @@ class Servers:
     @property
     def runs_database(self) -> bool:
         return any(isinstance(server, Postgres) for server in self.started)
+
+    def _place(self, server: Valkey, database: int) -> str:
+        # Tests put things in between, which takes a port.
+        return server.url(database) if self.is_throwaway else server.nearest_url(database)
 
     def _begin(self, server: Postgres | Valkey) -> None:
         self.started.append(server)

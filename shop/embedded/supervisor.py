@@ -31,6 +31,7 @@ class Program:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    niceness: int = 0  # by how much others go first where there is not enough processor for all
 
 
 @dataclass(slots=True)
@@ -107,6 +108,7 @@ class Supervisor:
                 output=subprocess.PIPE,
                 environment=program.environment,
                 folder=self.folder,
+                niceness=program.niceness,
             )
         except OSError as error:
             raise CannotRun(f"{program.command[0]} cannot be run: {error.strerror}.") from error

@@ -2,12 +2,14 @@
 
 import contextlib
 import importlib.util
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 
@@ -17,6 +19,7 @@ from shop.embedded.processes import free_port, start, stop, stop_leftover
 
 READY_SECONDS = 30
 PORT_ATTEMPTS = 5
+_LONGEST_SOCKET = 100  # bytes of its path: macOS takes 103, Linux 107
 
 # Carts, the limiter's counts and the queue have no other copy: refuse writes rather than forget.
 KEEPS: Mapping[str, str] = {
@@ -58,7 +61,17 @@ class Valkey:
     databases: int = field(default=16)
 
     def url(self, database: int) -> str:
+        """Return the address by TCP, which every library understands."""
         return f"redis://:{self._password}@127.0.0.1:{self.port}/{database}"
+
+    def nearest_url(self, database: int) -> str:
+        """Return the address by the socket's file, which spares a third of a trip, if it has one.
+
+        For redis-py; Celery writes such addresses in another way.
+        """
+        if self._socket is None:
+            return self.url(database)
+        return f"unix://:{self._password}@{quote(str(self._socket))}?db={database}"
 
     def start(self) -> None:
         """Start the server; `wait` says when it is up. Raises CannotRun.
@@ -124,6 +137,12 @@ class Valkey:
         return self.home.run / f"{self.name}.conf"
 
     @property
+    def _socket(self) -> Path | None:
+        """Return the file of the socket, in the owner's own folder; None if it is too deep."""
+        path = (self.home.run / f"{self.name}.sock").absolute()
+        return path if len(os.fsencode(path)) <= _LONGEST_SOCKET else None
+
+    @property
     def _pid_path(self) -> Path:
         return self.home.run / f"{self.name}.pid"
 
@@ -143,6 +162,8 @@ class Valkey:
             "save": "",
             "set-proc-title": "no",  # its command line is how a leftover is told from a stranger
         }
+        if self._socket is not None:
+            options |= {"unixsocket": str(self._socket), "unixsocketperm": "700"}
         # In a file and not as arguments, which every user of the machine can read.
         write_private(
             self._configuration,

@@ -59,7 +59,7 @@ def our_refusals() -> list[type[Refusal]]:
 
 
 def _queues_of_up() -> set[str]:
-    return {queue for queues, _ in QUEUES.values() for queue in queues.split(",")}
+    return {queue for queues, *_ in QUEUES.values() for queue in queues.split(",")}
 
 
 def test_foreign_keys_point_down() -> None:

@@ -27,10 +27,12 @@ from shop.embedded.supervisor import Program, Supervisor
 from shop.management.granting import give_roles
 from shop.management.migrating import bring_up_to_date
 
+# All share one machine, and a shopper waits for the web.
+_AFTER_REQUESTS, _LAST = 5, 10  # niceness
 # What somebody waits for does not stand behind an import or a picture.
 QUEUES = {
-    "worker": ("critical,mail,default,webhooks", 2),
-    "bulk": ("bulk,pictures", 1),  # in turn
+    "worker": ("critical,mail,default,webhooks", 2, _AFTER_REQUESTS),
+    "bulk": ("bulk,pictures", 1, _LAST),  # in turn
 }
 SANDBOX_TOKENS = (
     ("tok_ok", "paid at once"),
@@ -218,8 +220,9 @@ def _programs(home: Home, addresses: Mapping[str, str]) -> list[Program]:
                     "--without-mingle",
                 ],
                 worker,
+                niceness=niceness,
             )
-            for name, (queues, processes) in QUEUES.items()
+            for name, (queues, processes, niceness) in QUEUES.items()
         ),
         Program(
             "beat",
@@ -232,7 +235,9 @@ def _programs(home: Home, addresses: Mapping[str, str]) -> list[Program]:
             ],
             worker,
         ),
-        Program("relay", [python, str(PROJECT / "manage.py"), "relay_outbox"], worker),
+        Program(
+            "relay", [python, str(PROJECT / "manage.py"), "relay_outbox"], worker, _AFTER_REQUESTS
+        ),
     ]
 
 

@@ -131,12 +131,26 @@ def test_strangers_on_the_machine_need_the_passwords(home: Home) -> None:
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(f"postgresql://shop:guess@127.0.0.1:{port}/shop")
         with (
-            contextlib.closing(redis.Redis(port=int(env["REDIS_CARTS_URL"][-7:-2]))) as carts,
+            contextlib.closing(redis.Redis(port=int(env["CELERY_BROKER_URL"][-7:-2]))) as carts,
             pytest.raises(redis.AuthenticationError),
         ):
             carts.ping()
-        for name in ("servers.json", "run/state.json", "run/valkey-keep.conf"):
+        private = ["servers.json", "run/state.json", "run/valkey-keep.conf", "run/valkey-keep.sock"]
+        for name in private:
             assert (home.path / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_home_that_lies_too_deep_for_a_socket_has_ports_alone(home: Home) -> None:
+    deep = Home(home.path / ("d" * 100))
+    deep.path.mkdir(parents=True)
+
+    for at, scheme in ((home, "unix"), (deep, "redis")):
+        env: dict[str, str] = {}
+        with borrow_or_own(at, env):
+            assert env["REDIS_CARTS_URL"].startswith(f"{scheme}://")
+            assert env["CELERY_BROKER_URL"].startswith("redis://")
+            with contextlib.closing(redis.Redis.from_url(env["REDIS_CARTS_URL"])) as carts:
+                assert carts.ping()
 
 
 def test_only_what_is_not_given_is_started(home: Home) -> None:
