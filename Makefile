@@ -25,8 +25,8 @@ STRINGS ?= 2000
 PEOPLE ?= 200
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check gates lint format types imports personal migrations openapi fuzz \
-        injection canaries last-unit crash races soak timing bench limiter books search \
+.PHONY: help setup run test check gates pins holes lint format types imports personal migrations \
+        openapi fuzz injection canaries last-unit crash races soak timing bench limiter books search \
         imports-load cache load demo replay shell lock clean
 
 help: ## List the targets
@@ -41,9 +41,18 @@ test: $(VENV)/.dev ## Run every test on servers of its own (ARGS="-k cart" for s
 	@$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 gates: export CI := true
-gates: lint types imports personal migrations openapi ## All that CI does but the tests
+gates: pins lint types imports personal migrations openapi ## All that CI does but the tests
 
 check: gates test ## All that CI does
+
+pins: $(VENV)/.dev ## What is installed is what the locks say, and none of it is known to be open
+	@$(BIN)/python -m tests.dependencies
+
+# Not among our pins: it wants a network, and to stand in a place of its own (pipx install pip-audit).
+holes: ## Ask an online database for holes in the locks, by pip-audit where there is one
+	@command -v pip-audit > /dev/null || { \
+	  echo "Nothing was asked: no pip-audit on the PATH (pipx install pip-audit)." >&2; exit 2; }
+	@pip-audit --disable-pip --require-hashes --requirement requirements-dev.lock
 
 lint: $(VENV)/.dev ## Style and likely mistakes
 	@$(BIN)/ruff check .
@@ -129,7 +138,8 @@ search: $(VENV)/.dev ## Time lists and searches as the catalogue grows (ARGS="--
 cache: $(VENV)/.dev ## The faults of the cache in full, into docs/operations/cache-runs.md
 	@rm -f .cache.jsonl
 	@CACHE_FAULTS=full RACES_REPORT=$(CURDIR)/.cache.jsonl $(BIN)/pytest -q --timeout 600 $(ARGS) \
-	  tests/integration/shop/test_cache_faults.py tests/integration/catalog/test_unknown_ids.py \
+	  tests/integration/shop/test_cache_faults.py tests/integration/shop/test_retries.py \
+	  tests/integration/catalog/test_unknown_ids.py \
 	  tests/e2e/test_cache_under_fire.py tests/e2e/test_seen_everywhere.py
 	@$(BIN)/python -m tests.races.report .cache.jsonl docs/operations/cache-runs.md
 

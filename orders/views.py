@@ -25,6 +25,7 @@ from rest_framework.reverse import reverse
 
 from accounts.permissions import (
     SignedIn,
+    customer_at_hand,
     guessing_password,
     session_of,
     signed_in_user,
@@ -34,6 +35,7 @@ from cart.services import CartOwner
 from catalog.errors import ProductNotFound
 from catalog.selectors import reviews_rendered, shown_reviews
 from catalog.services import ReviewDraft
+from inventory.services import knows_shortages
 from orders import selectors, services
 from orders.models import Order
 from orders.permissions import count_lookup, may_change_all, may_see_all, may_see_personal
@@ -62,7 +64,7 @@ from orders.serializers import (
 from orders.services import CheckoutWish, Expectation, Postal
 from shop.errors import Malformed, Refusal
 from shop.http.conditional import etag_for_version, public_answer, require_match
-from shop.http.json import JsonParser, dumps
+from shop.http.json import JsonParser, dumps, read_body
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
 from shop.http.serializers import ListQuery, NoQuery
@@ -207,20 +209,25 @@ class CheckoutView(_StepwiseView):
 
     @classmethod
     def answer_at_hand(cls, request: HttpRequest) -> HttpResponse | None:
-        """Turn a guest away without DRF if what is in the cart is known to be sold out."""
-        token = request.META.get("HTTP_X_CART_TOKEN")
-        if token is None or "HTTP_AUTHORIZATION" in request.META:
+        """Turn somebody away without DRF if what is in the cart is known to be sold out."""
+        if not knows_shortages() or request.content_type != JsonParser.media_type:
             return None
-        owner, now = CartOwner(customer_id=None, token=token), timezone.now()
-        shortage = services.shortage_at_hand(owner=owner, now=now)
-        if shortage is None or request.content_type != JsonParser.media_type:
+        owner = _cart_owner_at_hand(request)
+        if owner is None:
+            return None
+        shortage = services.shortage_at_hand(owner=owner, now=timezone.now())
+        if shortage is None:
             return None
         try:
-            _ = request.body  # kept, for who may have to read it again
-            read = Request(request, parsers=[JsonParser()])
-            if read_idempotency_key(read) is None:
+            if read_idempotency_key(request) is None:
                 return None
-            services.require_in_order(_wish(read, CheckoutRequest.parse(read)))
+            body = CheckoutRequest.parse_json(read_body(request.body))
+            services.require_in_order(
+                provider=body["payment"]["provider"],
+                token=body["payment"]["token"],
+                email=body.get("email", ""),
+                has_account=owner.customer_id is not None,
+            )
         except (Refusal, exceptions.APIException, RequestDataTooBig):
             return None  # what is wrong with the request is told first, by the long way
         except UnreadablePostError:
@@ -480,6 +487,15 @@ def _cart_owner(request: Request) -> CartOwner:
     if user is not None:
         return CartOwner(customer_id=user.pk, token=None)
     return CartOwner(customer_id=None, token=request.headers.get("X-Cart-Token"))
+
+
+def _cart_owner_at_hand(request: HttpRequest) -> CartOwner | None:
+    """Return the `_cart_owner` before DRF begins, or None in any doubt who it is."""
+    if "HTTP_AUTHORIZATION" in request.META:
+        customer = customer_at_hand(request)
+        return CartOwner(customer_id=customer.pk, token=None) if customer else None
+    token = request.META.get("HTTP_X_CART_TOKEN")
+    return CartOwner(customer_id=None, token=token) if token else None
 
 
 def _wish(request: Request, body: dict[str, Any]) -> CheckoutWish:

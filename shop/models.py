@@ -63,7 +63,7 @@ class OutboxMessage(models.Model):
     """Something that became true, to be told once its transaction has committed.
 
     Written in the transaction that made it true; the relay hands it to the tasks that subscribe
-    to its topic, at least once. Only `shop.outbox` writes here.
+    to its topic, at least once. Only `shop.outbox` makes rows of it.
     """
 
     topic = models.CharField(max_length=100)

@@ -5,7 +5,7 @@ A cart holds variants and units, no prices: they are looked up each time it is s
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -109,6 +109,11 @@ def cart_snapshot(*, owner: CartOwner) -> CartSnapshot:
     Raises CartNotFound for a token that no cart goes by, and CartUnavailable.
     """
     return _snapshot(_read(owner))
+
+
+def glimpse_of_cart(*, owner: CartOwner) -> CartSnapshot:
+    """Do as `cart_snapshot` does, but leave the cart's seven days as they are. Costs less."""
+    return _snapshot(_stored(owner, read=store.look_at))
 
 
 def begin_checkout(*, owner: CartOwner, answers_last: timedelta) -> CartSnapshot:
@@ -427,10 +432,14 @@ def _unknown_variant() -> VariantNotFound:
 
 
 def _read(owner: CartOwner) -> StoredCart:
+    return _stored(owner, read=store.read)
+
+
+def _stored(owner: CartOwner, *, read: Callable[[str], StoredCart | None]) -> StoredCart:
     cart_id = _cart_id(owner)
     if cart_id is None:
         return _no_cart("")
-    cart = store.read(cart_id)
+    cart = read(cart_id)
     if cart is None and owner.customer_id is None:
         raise CartNotFound("Begin a new one by adding something.")
     return cart or _no_cart(cart_id)

@@ -147,11 +147,10 @@ SELECT v.id, p.id, p.slug, v.sku, p.title, v.title,
 FROM catalog_variant v
 JOIN catalog_product p ON p.id = v.product_id
 JOIN catalog_price c ON c.variant_id = v.id AND c.currency = %(currency)s
-LEFT JOIN LATERAL (
-    SELECT url, file FROM catalog_productimage
-    WHERE CASE WHEN v.image_id IS NULL THEN product_id = p.id ELSE id = v.image_id END
-    ORDER BY position, id LIMIT 1
-) i ON true
+LEFT JOIN catalog_productimage i ON i.id = coalesce(v.image_id, (
+    SELECT f.id FROM catalog_productimage f
+    WHERE f.product_id = p.id ORDER BY f.position, f.id LIMIT 1
+))
 WHERE v.id = ANY(%(variants)s::bigint[]) AND v.is_active
   AND p.status = 'ACTIVE' AND p.published_at <= %(now)s::timestamptz
 ORDER BY v.id, c.id

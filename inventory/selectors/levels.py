@@ -1,5 +1,6 @@
 """How much there is: for shoppers, for staff, and for the services that decide."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -152,6 +153,16 @@ def expired_references(now: datetime, *, limit: int = 500) -> list[str]:
         .annotate(ended_at=Min("expires_at"))
         .order_by("ended_at")[:limit]
     )
+
+
+def owed_units(*, references: Collection[str]) -> Counter[int]:
+    """Return the units of each variant that were sold to these references and have not left."""
+    units = Counter[int]()
+    for variant_id, quantity in Reservation.objects.filter(
+        reference__in=references, state=Reservation.State.OWED
+    ).values_list("stock__variant_id", "quantity"):
+        units[variant_id] += quantity
+    return units
 
 
 def stock_levels() -> QuerySet[Stock]:

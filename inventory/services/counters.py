@@ -86,7 +86,8 @@ INSERT INTO inventory_stockmovement
     (stock_id, kind, delta_on_hand, delta_reserved, on_hand_after, reserved_after,
      reason, cause, actor_id, happened_at)
 SELECT stock_id, 'SALE', -quantity, -quantity, on_hand - running, reserved - running,
-       'Back-order filled', reference, NULL, %(now)s::timestamptz
+       CASE WHEN reference = %(settling)s THEN '' ELSE 'Back-order filled' END,
+       reference, NULL, %(now)s::timestamptz
 FROM ready ORDER BY id
 """
 
@@ -197,10 +198,13 @@ def change_on_hand(
     ]
 
 
-def fill_owed(*, stock_ids: Sequence[int], now: datetime) -> None:
-    """Have units on hand leave for those to whom they are owed. The caller holds the locks."""
+def fill_owed(*, stock_ids: Sequence[int], now: datetime, settling: str = "") -> None:
+    """Have units on hand leave for those to whom they are owed. The caller holds the locks.
+
+    What leaves for the reference that is `settling` never waited, and is a sale like any.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_FILL_OWED, {"stocks": list(stock_ids), "now": now})
+        cursor.execute(_FILL_OWED, {"stocks": list(stock_ids), "now": now, "settling": settling})
 
 
 def tell_of_change(before: Sequence[Level], after: Sequence[Level]) -> None:

@@ -13,7 +13,7 @@ from inventory.errors import OutOfStock, ReservationOver
 from inventory.selectors import Level, sale_board
 from inventory.services import statements
 from inventory.services.admission import tell_gate
-from inventory.services.counters import locked_levels, tell_of_change
+from inventory.services.counters import fill_owed, locked_levels, tell_of_change
 from inventory.services.terms import (
     Terms,
     refuse_beyond_terms,
@@ -61,8 +61,8 @@ def refuse_short_lines(
     terms are looked at. Reads without a lock, so that refusing costs next to nothing. Saying
     nothing promises nothing: only `reserve_stock` does.
 
-    A shortage is remembered for a moment, see `refuse_known_shortage`. So the caller's transaction
-    has not changed any stock.
+    A shortage is remembered for some seconds, see `refuse_known_shortage`. So the caller's
+    transaction has not changed any stock.
     """
     wanted = _summed(lines)
     if not wanted:
@@ -89,22 +89,28 @@ def may_know_shortages(*, now: datetime) -> bool:
 
 
 def refuse_known_shortage(*, lines: Iterable[StockLine], now: datetime) -> None:
-    """Raise the OutOfStock that `refuse_short_lines` would, if that is known from a moment ago.
+    """Raise the OutOfStock that `refuse_short_lines` would, if that was found seconds ago.
 
-    It is at most a quarter of a second old, and a change of the stock in any process ends it: to
-    ask for that is the one trip that this takes. Where that cannot be told, where not every line is
-    known, or one is in a flash sale, nobody is refused here.
+    What is believed without SQL is at most a second old. A change of the stock in any process ends
+    it, and so does the end of a hold: to ask for the former is the one trip that this takes. Then,
+    and where that cannot be told, one look at the stock says how it is now. Where not every line is
+    known, or one is in a flash sale, nobody is refused here. Never call it in a transaction.
     """
     wanted = _summed(lines)
-    found = store.remembered_shortage(wanted, now=now)
-    if not found or any(sale_board().running(variant_id, now=now) for variant_id in wanted):
+    found = store.remembered_shortage(wanted)
+    if not found or all(found[variant_id].available >= wanted[variant_id] for variant_id in wanted):
         return
-    if store.have_moved({variant_id: one.at for variant_id, one in found.items()}):
+    if any(sale_board().running(variant_id, now=now) for variant_id in wanted):
         return
-    _refuse_what_is_short(
-        (variant_id, found[variant_id].sku, units, found[variant_id].available)
-        for variant_id, units in wanted.items()
-    )
+    is_believed = all(one.is_fresh(now) for one in found.values())
+    if is_believed and not store.have_moved({key: one.at for key, one in found.items()}):
+        _refuse_what_is_short(
+            (variant_id, found[variant_id].sku, units, found[variant_id].available)
+            for variant_id, units in wanted.items()
+        )
+    # Nobody waits for another's look: it is one statement, and there are few threads.
+    _refuse_if_short(wanted, reference="", now=now, at=now, remembers=True)
+    store.forget_shortages(wanted)
 
 
 def reserve_stock(
@@ -193,7 +199,8 @@ def commit_stock(*, reference: str, now: datetime) -> None:
     """Let the held units of `reference` leave: they are sold. Safe to repeat.
 
     Nothing happens for a reference that never held anything. Units that were promised as a
-    back-order stay owed until they come in. Joins the caller's transaction. Shoppers notice
+    back-order stay owed until they come in; those on hand that an older one waits for stay for it,
+    and then the younger one is owed its units too. Joins the caller's transaction. Shoppers notice
     nothing: what leaves was promised before. A hold that is past its end and that nobody has taken
     over is as good as any.
 
@@ -201,7 +208,9 @@ def commit_stock(*, reference: str, now: datetime) -> None:
     """
     with _joined(), connection.cursor() as cursor:
         cursor.execute(statements.COMMIT, {"reference": reference, "now": now})
-        (is_released,) = cursor.fetchone()
+        is_released, owing = cursor.fetchone()
+        if owing:
+            fill_owed(stock_ids=owing, now=now, settling=reference)
     if is_released:
         raise ReservationOver("Reserve again under a new reference.", reference=reference)
 
@@ -463,7 +472,12 @@ def _refuse_if_short(
     except OutOfStock:
         if remembers and now is not None:
             store.remember_shortage(
-                {row[0]: store.Found(sku=row[1], available=int(row[3]), at=now) for row in rows}
+                {
+                    row[0]: store.Found(
+                        sku=row[1], available=int(row[3]), at=now, holds_end_at=row[7]
+                    )
+                    for row in rows
+                }
             )
         raise
     return look

@@ -3,6 +3,7 @@
 from inventory.store import gate
 from inventory.store.shortages import (
     Found,
+    doubt_shortages,
     forget_shortages,
     remember_shortage,
     remembered_shortage,
@@ -12,6 +13,7 @@ from inventory.store.units import forget_units, have_moved, remember_units, reme
 
 __all__ = [
     "Found",
+    "doubt_shortages",
     "forget_shortages",
     "forget_units",
     "gate",

@@ -1,7 +1,7 @@
 """How many units there are, as Redis remembers it: copies for some seconds, which may vanish.
 
 One key a variant, `stock:1:{id}`, holds a decimal number of units; another, `stock:moved:1:{id}`,
-the time of its last change, in milliseconds since 1970, as long as a shortage may be remembered.
+the time of its last change, in milliseconds since 1970, as long as a shortage may be believed.
 """
 
 import random
@@ -13,13 +13,13 @@ import structlog
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
-from inventory.store.shortages import SECONDS, forget_shortages
-from shop.redis import cache_client
+from inventory.store.shortages import FRESH_SECONDS, doubt_shortages
+from shop.redis import ask_each, cache_client
 
 # Each copy lives from 4 to 6 seconds, so that copies made together do not end together.
 _SHORTEST_MS = 4000
 _LONGEST_MS = 6000
-_MOVED_MS = int(4 * SECONDS * 1000)
+_MOVED_MS = int(4 * FRESH_SECONDS * 1000)
 _CLOCKS_DIFFER_MS = 50  # between two machines of the shop, at most
 
 log = structlog.get_logger("inventory.store")
@@ -63,7 +63,7 @@ def forget_units(variant_ids: Collection[int]) -> None:
     """
     if not variant_ids:
         return
-    forget_shortages(variant_ids)
+    doubt_shortages(variant_ids)
     pipeline = cache_client().pipeline(transaction=False)
     for variant_id in variant_ids:
         pipeline.unlink(_key(variant_id))
@@ -77,11 +77,8 @@ def have_moved(seen: Mapping[int, datetime]) -> bool:
     True when Redis is away. A clock that is further off than 50 ms may hide a change.
     """
     asked = list(seen)
-    pipeline = cache_client().pipeline(transaction=False)
-    for variant_id in asked:
-        pipeline.get(_moved_key(variant_id))
     try:
-        moved = pipeline.execute()
+        moved = ask_each(cache_client(), [("GET", _moved_key(one)) for one in asked])
     except RedisError as error:
         log.warning("stock_hints_unread", error=type(error).__name__)
         return True

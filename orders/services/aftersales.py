@@ -1,7 +1,7 @@
 """After the sale: money back, goods back, and credit without an order."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 
 from accounts.models import User
+from inventory.selectors import owed_units
 from inventory.services import ReceiptLine, StockLine, end_owed, receive_stock, return_stock
 from orders.errors import RefundTooLarge, ReturnTooLarge, TransitionRefused
 from orders.models import (
@@ -259,7 +260,8 @@ def receive_return(
     Joins the caller's transaction, and locks the order. `reference` counts once: told again, the
     first return comes back. Money is another matter: see `refund_order`.
 
-    Raises ReturnTooLarge when more units of a line would come back than are still out.
+    Raises ReturnTooLarge when more units of a line would come back than are still out. What is
+    owed to the order has not gone out.
     """
     order = Order.objects.locked().get(pk=order.pk)
     if earlier := Return.objects.filter(reference=reference).first():
@@ -283,6 +285,7 @@ def receive_return(
         .annotate(units=Sum("quantity"))
     }
     _refuse_too_many(wanted, sold, back)
+    _refuse_what_is_owed(order, wanted, sold)
     given_back = Return.objects.create(
         reference=reference,
         order=order,
@@ -334,6 +337,32 @@ def _refuse_too_many(
     ]
     if over:
         raise ReturnTooLarge("More would come back than was sold and is still out.", lines=over)
+
+
+def _refuse_what_is_owed(order: Order, wanted: Counter[int], sold: Mapping[int, OrderLine]) -> None:
+    # Under the lock of the order nothing more of it becomes owed; what comes in meanwhile is asked
+    # for again. Units of a variant are the same on whichever line they stand.
+    owed = owed_units(references=order.stock_references)
+    if not owed:
+        return
+    out = Counter({line.variant_id: line.quantity for line in stock_lines(list(order.lines.all()))})
+    out.subtract(owed)
+    out.subtract(_units_back(order))
+    goods = {
+        line.pk: line.variant_id
+        for line in sold.values()
+        if line.kind == LineKind.GOODS and line.variant_id is not None
+    }
+    asked = Counter[int]()
+    for line_id, variant_id in goods.items():
+        asked[variant_id] += wanted[line_id]
+    over = [
+        {"line_id": line_id, "returned": wanted[line_id], "returnable": max(0, out[variant_id])}
+        for line_id, variant_id in goods.items()
+        if asked[variant_id] > out[variant_id]
+    ]
+    if over:
+        raise ReturnTooLarge("Some of these units are owed: they have not gone out.", lines=over)
 
 
 @transaction.atomic

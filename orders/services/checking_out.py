@@ -19,13 +19,18 @@ from django.db.models import Q
 
 from accounts.models import User
 from cart.errors import CartUnavailable
-from cart.services import CartOwner, CartSnapshot, empty_cart_by_id, forget_checkout
+from cart.services import (
+    CartOwner,
+    CartSnapshot,
+    empty_cart_by_id,
+    forget_checkout,
+    glimpse_of_cart,
+)
 from inventory.errors import OutOfStock
 from inventory.services import (
     Admission,
     StockLine,
     enter_sales,
-    knows_shortages,
     leave_sales,
     may_know_shortages,
     refuse_known_shortage,
@@ -125,7 +130,7 @@ def checkout(*, wish: CheckoutWish, scope: Scope, request_id: str, now: datetime
     cart = cart_or_none(wish.owner, answers_last=None if turns_away else _answers_last())
     fault("checkout.before_prepare")
     if turns_away and (shortage := _known_shortage(cart, now=now)):
-        require_in_order(wish)
+        _require_wish_in_order(wish)
         raise shortage
     admission = _admission(wish=wish, cart=cart, scope=scope, now=now)
     if admission.ticket is not None:
@@ -159,20 +164,35 @@ def _answers_last() -> timedelta:
 def shortage_at_hand(*, owner: CartOwner, now: datetime) -> OutOfStock | None:
     """Return what any checkout of this cart that could be read is refused with now, if it is known.
 
-    Costs nothing while nothing is known. None also where a store does not answer.
+    In vain unless `knows_shortages`. Never call it in a transaction. None also where a store does
+    not answer.
     """
-    if not knows_shortages():
-        return None
     try:
-        return _known_shortage(cart_or_none(owner), now=now)
+        return _known_shortage(glimpse_of_cart(owner=owner), now=now)
     except (Refusal, DatabaseError):
         return None
 
 
-def require_in_order(wish: CheckoutWish) -> None:
+def require_in_order(*, provider: str, token: str, email: str, has_account: bool) -> None:
     """Raise what a checkout is refused with whatever is in the cart, or on the shelf."""
-    require_payable(wish.provider, wish.token)
-    _require_address_of_buyer(wish)
+    require_payable(provider, token)
+    if not has_account and not email:
+        raise Malformed(
+            errors=[FieldError("/email", "required", "A guest's order needs an e-mail address.")]
+        )
+    if has_account and email:
+        raise Malformed(
+            errors=[FieldError("/email", "not_allowed", "Your account has your e-mail address.")]
+        )
+
+
+def _require_wish_in_order(wish: CheckoutWish) -> None:
+    require_in_order(
+        provider=wish.provider,
+        token=wish.token,
+        email=wish.email,
+        has_account=wish.customer is not None,
+    )
 
 
 def _known_shortage(cart: CartSnapshot | None, *, now: datetime) -> OutOfStock | None:
@@ -255,7 +275,7 @@ def _prepare(
             raise IdempotencyInProgress("Send it again in a second.", retry_after=1)
         return _Prepared(payment=left)
     fault("checkout.key_claimed")
-    require_in_order(wish)
+    _require_wish_in_order(wish)
     offer = offer_for(
         cart, address=wish.shipping_address, shipping_method=wish.shipping_method, now=now
     )
@@ -290,17 +310,6 @@ def require_payable(provider: str, token: str) -> None:
         )
     if not providers[provider].knows(token):
         raise PaymentTokenUnknown("The payment provider does not know this token.")
-
-
-def _require_address_of_buyer(wish: CheckoutWish) -> None:
-    if wish.customer is None and not wish.email:
-        raise Malformed(
-            errors=[FieldError("/email", "required", "A guest's order needs an e-mail address.")]
-        )
-    if wish.customer is not None and wish.email:
-        raise Malformed(
-            errors=[FieldError("/email", "not_allowed", "Your account has your e-mail address.")]
-        )
 
 
 def _draft(wish: CheckoutWish, offer: Offer) -> OrderDraft:

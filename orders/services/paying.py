@@ -33,7 +33,7 @@ from shop.db.joining import joining
 from shop.faults import fault
 from shop.idempotency import StoredAnswer
 from shop.money import Money
-from shop.outbox.services import publish
+from shop.outbox.services import message_of, publish
 
 # An attempt that was begun may be on its way for so long before somebody else asks again.
 IN_FLIGHT = timedelta(seconds=20)
@@ -312,6 +312,9 @@ def _money_came(
         return _give_back(order, payment, now=now, why="Sold out before the money came"), None
     order.confirmed_at = now
     is_history = order.channel == Channel.HISTORY
+    confirmed = message_of(
+        topic="order.confirmed", key=f"order:{order.pk}", payload={"v": 1, "order_id": order.pk}
+    )
     event = move_order(
         order,
         event=OrderEvent.Kind.CONFIRMED,
@@ -321,13 +324,8 @@ def _money_came(
         fulfillment_status=Order.FulfillmentStatus.FULFILLED if is_history else None,
         payment_status=(Order.PaymentStatus.PAID if taken else Order.PaymentStatus.AUTHORIZED),
         also=["confirmed_at"],
+        messages=[] if is_history else [confirmed],
     )
-    if not is_history:
-        publish(
-            topic="order.confirmed",
-            key=f"order:{order.pk}",
-            payload={"v": 1, "order_id": order.pk},
-        )
     return event, hold
 
 

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from orders.errors import TransitionRefused
 from orders.models import Order, OrderEvent, Payment
-from shop.db.inserting import insert_all
+from shop.db.inserting import update_with
 from shop.db.updating import update_row
+from shop.models import OutboxMessage
 
 _Order = Order.Status
 _Paid = Order.PaymentStatus
@@ -71,11 +72,13 @@ def move_order(
     also: Sequence[str] = (),
     detail: str = "",
     actor_id: int | None = None,
+    messages: Sequence[OutboxMessage] = (),
 ) -> OrderEvent:
-    """Change the order's states along their edges, save it, and note the event.
+    """Change the order's states along their edges, save it, note the event, and tell of it.
 
-    The caller holds the order's lock. `also` names other fields that it has set. A state that is
-    not given, or is the present one, stays. Raises TransitionRefused before anything is written.
+    One statement. The caller holds the order's lock. `also` names other fields that it has set. A
+    state that is not given, or is the present one, stays. Raises TransitionRefused before anything
+    is written.
     """
     wanted = (
         ("status", status, ORDER_EDGES),
@@ -93,9 +96,8 @@ def move_order(
         if field in changed and state is not None:
             setattr(order, field, state)
     order.version += 1
-    update_row(order, changed)
     noted = OrderEvent(order=order, kind=event, happened_at=now, detail=detail, actor_id=actor_id)
-    insert_all([noted])
+    update_with(order, changed, [noted, *messages])
     return noted
 
 

@@ -1,4 +1,4 @@
-"""Writing a row together with those that point at it, in one statement.
+"""Writing a row, new or changed, together with those that go with it, in one statement.
 
 The statements are made once, and rows travel as one JSON text each table: Django would make the SQL
 anew for each call, and prepare and name a parameter for each field of each row, which takes longer
@@ -9,13 +9,43 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from functools import lru_cache
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from django.db import connection
-from django.db.models import Field, JSONField, Model
+from django.db import DatabaseError, connection
+from django.db.models import (
+    BooleanField,
+    CharField,
+    Field,
+    ForeignKey,
+    IntegerField,
+    JSONField,
+    Model,
+    TextField,
+    UUIDField,
+)
 from psycopg.sql import SQL, Composable, Identifier
+
+from shop.db.updating import update_of
+
+# What these make of a value of this very type is the value.
+_KEPT_AS_IT_IS: dict[Any, type] = {
+    CharField.get_prep_value: str,
+    TextField.get_prep_value: str,
+    IntegerField.get_prep_value: int,
+    BooleanField.get_prep_value: bool,
+    UUIDField.get_prep_value: UUID,
+}
+
+
+class _Column(NamedTuple):
+    """Where a field's values go. One of type `kept` goes there without being asked about."""
+
+    field: Field[Any, Any]
+    name: str
+    attribute: str
+    kept: type | None
 
 
 def insert_with(parent: Model, children: Sequence[Model]) -> None:
@@ -52,23 +82,55 @@ def insert_all(rows: Sequence[Model]) -> None:
             _is_there(row, key)
 
 
+def update_with(row: Model, names: Sequence[str], others: Sequence[Model]) -> None:
+    """Do what `update_row(row, names)` does, and insert `others`, in one statement or not at all.
+
+    The keys of the others are made by the database; those of one model stand side by side. Raises
+    DatabaseError if the row is not there.
+    """
+    batches = [list(batch) for _, batch in groupby(others, key=type)]
+    update, params = update_of(row, names)
+    sql = _changing(update, type(row), tuple(type(batch[0]) for batch in batches))
+    params += [_rows(batch, _fields(type(batch[0]), with_key=False)) for batch in batches]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        found, *made = cursor.fetchone()
+    if not found:
+        raise DatabaseError("update_with did not find its row.")
+    for batch, keys in zip(batches, made, strict=True):
+        for other, key in zip(batch, keys, strict=True):
+            _is_there(other, key)
+
+
 @lru_cache(maxsize=64)
 def _alone(model: type[Model]) -> str:
-    fields = _fields(model, with_key=False)
-    return _insert(model, [Identifier(field.column) for field in fields], fields, None).as_string()
+    return _insert(model, _fields(model, with_key=False)).as_string()
+
+
+@lru_cache(maxsize=64)
+def _changing(update: str, model: type[Model], others: tuple[type[Model], ...]) -> str:
+    key = Identifier(model._meta.pk.column)
+    parts: list[Composable] = [
+        # The text of `update_of`, in which no value stands.
+        SQL("changed AS ({} RETURNING {})").format(SQL(update), key)
+    ]
+    made: list[Composable] = [SQL("EXISTS (SELECT FROM changed)")]
+    for place, other in enumerate(others):
+        insert = _insert(other, _fields(other, with_key=False), joined=SQL("changed"))
+        name = Identifier(f"other_{place}")
+        parts.append(SQL("{} AS ({})").format(name, insert))
+        made.append(SQL("ARRAY(SELECT key FROM {} ORDER BY key)").format(name))
+    return SQL("WITH {} SELECT {}").format(_listed(parts), _listed(made)).as_string()
 
 
 @lru_cache(maxsize=64)
 def _statement(parent: type[Model], shape: tuple[tuple[type[Model], bool], ...]) -> str:
-    fields = _fields(parent, with_key=False)
-    columns = [Identifier(field.column) for field in fields]
-    parts: list[Composable] = [SQL("parent AS ({})").format(_insert(parent, columns, fields, None))]
+    insert = _insert(parent, _fields(parent, with_key=False))
+    parts: list[Composable] = [SQL("parent AS ({})").format(insert)]
     keys: list[Composable] = [SQL("(SELECT key FROM parent)")]
     for place, (model, has_key) in enumerate(shape):
         rest = _other_fields(model, parent, with_key=has_key)
-        columns = [Identifier(_link(model, parent).column)]
-        columns += [Identifier(field.column) for field in rest]
-        insert = _insert(model, columns, rest, SQL("(SELECT key FROM parent)"))
+        insert = _insert(model, rest, link=_link(model, parent))
         name = Identifier(f"child_{place}")
         parts.append(SQL("{} AS ({})").format(name, insert))
         # Keys are given out in the order of the rows.
@@ -78,20 +140,25 @@ def _statement(parent: type[Model], shape: tuple[tuple[type[Model], bool], ...])
 
 def _insert(
     model: type[Model],
-    columns: Sequence[Composable],
-    fields: Sequence[Field[Any, Any]],
-    link: Composable | None,
+    columns: Sequence[_Column],
+    *,
+    link: Field[Any, Any] | None = None,
+    joined: Composable | None = None,
 ) -> Composable:
-    values = [SQL("r.{}").format(Identifier(field.column)) for field in fields]
+    names: list[Composable] = [Identifier(column.name) for column in columns]
+    values: list[Composable] = [SQL("r.{}").format(name) for name in names]
+    if link is not None:
+        names.insert(0, Identifier(link.column))
+        values.insert(0, SQL("(SELECT key FROM parent)"))
     table = Identifier(model._meta.db_table)
+    rows: Composable = SQL("jsonb_populate_recordset(NULL::{}, %s::jsonb) r").format(table)
     return SQL(
-        "INSERT INTO {table} ({columns})"
-        " SELECT {values} FROM jsonb_populate_recordset(NULL::{table}, %s::jsonb) r"
-        " RETURNING {key} AS key"
+        "INSERT INTO {table} ({names}) SELECT {values} FROM {source} RETURNING {key} AS key"
     ).format(
         table=table,
-        columns=_listed(columns),
-        values=_listed([link, *values] if link else values),
+        names=_listed(names),
+        values=_listed(values),
+        source=_listed([joined, rows] if joined else [rows]),
         key=Identifier(model._meta.pk.column),
     )
 
@@ -105,16 +172,23 @@ def _has_key(row: Model) -> bool:
 
 
 @lru_cache(maxsize=128)
-def _fields(model: type[Model], *, with_key: bool) -> list[Field[Any, Any]]:
-    return [f for f in model._meta.local_concrete_fields if with_key or not f.primary_key]
+def _fields(model: type[Model], *, with_key: bool) -> list[_Column]:
+    fields = model._meta.local_concrete_fields
+    return [_column(field) for field in fields if with_key or not field.primary_key]
 
 
 @lru_cache(maxsize=128)
-def _other_fields(
-    model: type[Model], parent: type[Model], *, with_key: bool
-) -> list[Field[Any, Any]]:
+def _other_fields(model: type[Model], parent: type[Model], *, with_key: bool) -> list[_Column]:
     link = _link(model, parent)
-    return [field for field in _fields(model, with_key=with_key) if field is not link]
+    return [column for column in _fields(model, with_key=with_key) if column.field is not link]
+
+
+def _column(field: Field[Any, Any]) -> _Column:
+    kept = None
+    if type(field).pre_save is Field.pre_save:
+        value = field.target_field if isinstance(field, ForeignKey) else field
+        kept = _KEPT_AS_IT_IS.get(type(value).get_prep_value)
+    return _Column(field, field.column, field.attname, kept)
 
 
 @lru_cache(maxsize=64)
@@ -123,9 +197,20 @@ def _link(model: type[Model], parent: type[Model]) -> Field[Any, Any]:
     return link
 
 
-def _rows(rows: Sequence[Model], fields: Sequence[Field[Any, Any]]) -> str:
-    written = [{field.column: _value(field, row) for field in fields} for row in rows]
+def _rows(rows: Sequence[Model], columns: Sequence[_Column]) -> str:
+    written = [_written(row, columns) for row in rows]
     return orjson.dumps(written, default=_unusual).decode()
+
+
+def _written(row: Model, columns: Sequence[_Column]) -> dict[str, Any]:
+    present = row.__dict__
+    values = {}
+    for field, name, attribute, kept in columns:
+        value = present[attribute]
+        # Most are as they should be, and to ask a field costs more than all else here.
+        is_kept = kept is not None and (value is None or type(value) is kept)
+        values[name] = value if is_kept else _value(field, row)
+    return values
 
 
 def _value(field: Field[Any, Any], row: Model) -> Any:

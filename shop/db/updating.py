@@ -20,13 +20,18 @@ def update_row(row: Model, names: Sequence[str]) -> None:
 
     Raises DatabaseError if the row is not there.
     """
-    fields, sql = _update(type(row), tuple(names))
-    values = [(field, field.pre_save(row, add=False)) for field in fields]
-    params = [field.get_db_prep_save(value, connection) for field, value in values]
+    sql, params = update_of(row, names)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*params, row.pk])
+        cursor.execute(sql, params)
         if cursor.rowcount != 1:
             raise DatabaseError("update_row did not find its row.")
+
+
+def update_of(row: Model, names: Sequence[str]) -> tuple[str, list[Any]]:
+    """Return the statement of `update_row` and its parameters: for a part of a larger one."""
+    fields, sql = _update(type(row), tuple(names))
+    values = [(field, field.pre_save(row, add=False)) for field in fields]
+    return sql, [*(field.get_db_prep_save(value, connection) for field, value in values), row.pk]
 
 
 @lru_cache(maxsize=256)

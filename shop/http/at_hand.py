@@ -34,9 +34,10 @@ class AnswersAtHand(Protocol):
         """Return the very answer that the view would, if it is at hand, or None.
 
         None sends the request the long way, so it is right for every doubt: a query that has to
-        be checked, a refusal, a miss, a store that is away. Asks no database, raises nothing. It
-        sets no header that `SHOP_HEADER_LAYERS` say, `Vary` among them. Called for reads, or for
-        what the class names in `methods_at_hand`.
+        be checked, a refusal, a miss, a store that is away. What is at hand costs no SQL, but
+        for one query now and then that keeps it so. Raises nothing. It sets no header that
+        `SHOP_HEADER_LAYERS` say, `Vary` among them. Called for reads, or for what the class names
+        in `methods_at_hand`.
         """
 
 

@@ -30,7 +30,7 @@ class _Strict(serializers.Serializer[Any]):
 
     @classmethod
     def validated(
-        cls: type[_Strictly], given: Any, request: Request, *, partial: bool = False
+        cls: type[_Strictly], given: Any, request: Request | None, *, partial: bool = False
     ) -> dict[str, Any]:
         """Return what was given as Python has it. Raises DRF's ValidationError."""
         idle = _idle[cls, partial]
@@ -74,6 +74,11 @@ class RequestSerializer(_Strict):
         if isinstance(request.data, QueryDict):  # a form; JSON was looked through when it was read
             refuse_card_numbers(dict(request.data.lists()))
         return cls.validated(request.data, request)
+
+    @classmethod
+    def parse_json(cls, body: Any) -> dict[str, Any]:
+        """Do as `parse` does with a body that `shop.http.json.read_body` read, without DRF."""
+        return cls.validated(body, None)
 
     @classmethod
     def parse_partial(cls, request: Request) -> dict[str, Any]:

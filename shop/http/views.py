@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from rest_framework import exceptions
@@ -109,9 +109,9 @@ class ApiViewSet(ViewSet, _Conventions):
     """The base of a viewset."""
 
 
-def read_idempotency_key(request: Request) -> str | None:
+def read_idempotency_key(request: Request | HttpRequest) -> str | None:
     """Return the request's `Idempotency-Key`, or None. Raises IdempotencyKeyInvalid."""
-    key = request.headers.get("Idempotency-Key")
+    key: str | None = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is None:
         return None
     # A header sent twice reaches WSGI joined by a comma, which no sane key has.

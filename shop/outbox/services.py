@@ -36,9 +36,19 @@ def publish(*, topic: str, key: str, payload: dict[str, Any]) -> None:
 
 def publish_many(*, topic: str, messages: Iterable[tuple[str, dict[str, Any]]]) -> None:
     """Do as `publish` does for several messages of a topic, each with its key, in one statement."""
+    insert_all(
+        [message_of(topic=topic, key=key, payload=payload) for key, payload in messages],
+    )
+
+
+def message_of(*, topic: str, key: str, payload: dict[str, Any]) -> OutboxMessage:
+    """Return the message that `publish` writes, for a caller who writes it with what it tells of.
+
+    Raises KeyError for a topic that nobody has declared.
+    """
     if topic not in SUBSCRIBERS:
         raise KeyError(f"no such topic: {topic}")
-    insert_all([OutboxMessage(topic=topic, key=key, payload=payload) for key, payload in messages])
+    return OutboxMessage(topic=topic, key=key, payload=payload)
 
 
 def relay(*, now: datetime, send: Callable[..., Any] | None = None) -> int:

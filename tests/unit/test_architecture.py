@@ -130,7 +130,7 @@ def published_topics() -> dict[str, Path]:
     for path, tree in sources("services"):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
-                ("publish", "publish_many")
+                ("publish", "publish_many", "message_of")
             ):
                 told = [word.value for word in node.keywords if word.arg == "topic"] + node.args
                 for word in ast.walk(told[0]):  # "a" if … else "b" names both

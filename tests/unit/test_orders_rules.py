@@ -1,15 +1,19 @@
 """Numbers, tokens, waits and words: what needs no database."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from rest_framework.exceptions import ValidationError
+from rest_framework.fields import CharField
 
 from orders.models import Order, OrderEvent, Payment
 from orders.providers import MANUAL, SANDBOX, provider_codes, provider_of, providers_for_buyers
 from orders.providers.base import Outcome
 from orders.selectors.access import access_token, token_hash
 from orders.selectors.documents import actions_for, payment_word
-from orders.serializers import PAYMENT_WORDS, PostalRequest
+from orders.serializers import PAYMENT_WORDS, PostalRequest, _TextField
 from orders.services.drafts import DraftLine, OrderDraft
 from orders.services.paying import backoff
 from orders.services.placing import new_number
@@ -32,6 +36,45 @@ def test_an_access_token_is_one_orders_alone_and_has_more_than_128_bits() -> Non
     assert token != access_token("0123456780")
     assert len(token) == 32
     assert token not in token_hash(token)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "London",
+        "  a name with spaces  ",
+        "Straße 7, 東京",
+        "12345678",
+        "123456789",
+        "12345678 ",
+        "",
+        "   ",
+        "\t",
+        "\tLondon\n",
+        "two\nlines",
+        "no\u00a0break",
+        "a\0b",
+        "half \ud83d",
+        "\u202e",
+        7,
+        None,
+        True,
+        ["London"],
+        {},
+    ],
+)
+def test_a_text_that_is_plainly_right_is_read_as_any_other(text: object) -> None:
+    """Beside the field without its short cut: the same text, or the same refusal."""
+
+    field = _TextField(max_length=8)
+
+    def read_by(run: Callable[[Any, object], Any]) -> object:
+        try:
+            return run(field, text)
+        except ValidationError as error:
+            return error.detail
+
+    assert read_by(_TextField.run_validation) == read_by(CharField.run_validation)
 
 
 def test_waits_double_up_to_ten_minutes() -> None:

@@ -1,11 +1,13 @@
 """The scripts on a real Redis: nothing lost, nothing doubled, nobody else's."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import cast
 
 import pytest
+from pytest_django import Settings
 from redis.crc import key_slot
 
 from cart import store
@@ -388,6 +390,52 @@ def test_a_cart_that_one_customer_claimed_is_nobody_elses(monkeypatch: pytest.Mo
     assert merge("u2").outcome == Outcome.ABSENT
 
 
+class TestLookingAt:
+    def test_finds_what_reading_finds_and_leaves_its_time_as_it_is(
+        self, count_trips: CountTrips
+    ) -> None:
+        edit(variant_id=7, quantity=2)
+        edit(variant_id=8)
+        store.note_trial(CART, seconds=60)
+        read = kept()
+        carts().expire(store.cart_key(CART), 60)
+
+        with count_trips() as trips:
+            seen = store.look_at(CART)
+
+        assert seen == replace(read, expires_at=None)
+        assert len(trips) == 1
+        assert 50 <= carts().ttl(store.cart_key(CART)) <= 60
+
+    def test_finds_no_cart_that_is_absent_or_claimed(self) -> None:
+        edit(GUEST, variant_id=7)
+        store._run(store._CLAIM, GUEST, TTL_SECONDS, "u1")
+
+        assert store.look_at(GUEST) is None
+        assert store.look_at("u9") is None
+        assert carts().exists(store.cart_key("u9")) == 0
+
+    @pytest.mark.parametrize("kind", ["another shape", "no shape"])
+    def test_finds_no_foreign_cart(self, kind: str) -> None:
+        spoil(kind)
+
+        assert store.look_at(CART) is None
+
+    @pytest.mark.parametrize("kind", ["text", "list"])
+    def test_knows_nothing_of_what_is_no_cart_at_all(self, kind: str) -> None:
+        spoil(kind)
+
+        with pytest.raises(CartUnavailable):
+            store.look_at(CART)
+
+    def test_reads_the_older_protocol_too(self, settings: Settings) -> None:
+        edit(variant_id=7, quantity=2)
+        read = kept()
+        settings.REDIS_CARTS_URL += "?protocol=2"
+
+        assert store.look_at(CART) == replace(read, expires_at=None)
+
+
 def test_an_unknown_guest_cart_is_absent() -> None:
     assert merge().outcome == Outcome.ABSENT
     assert carts().keys("*") == []
@@ -567,7 +615,8 @@ def test_a_store_that_is_gone_is_unavailable_and_never_empty(own_store: Valkey) 
     edit()
     own_store.stop()
 
-    for call in (edit, kept, merge, partial(store.empty, CART, version=1)):
+    looks = partial(store.look_at, CART)
+    for call in (edit, kept, merge, looks, partial(store.empty, CART, version=1)):
         with pytest.raises(CartUnavailable):
             call()
 

@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
-from catalog.models import Variant
+from catalog.models import ProductImage, Variant
 from catalog.selectors import VariantCard, forget_pages, variant_cards, variants_for_sale
 from catalog.services import (
     Availability,
@@ -74,6 +75,32 @@ def test_a_card_says_all_that_a_line_needs() -> None:
     assert cards[medium.pk].image == "https://pictures.example/a.jpg"
     assert not cards[medium.pk].requires_shipping
     assert variants_for_sale([small.pk, medium.pk], currency="GBP", now=NOW) == cards
+
+
+def test_a_picture_is_not_looked_for_among_all_pictures() -> None:
+    product = make.product(images=[ImageDraft(url="https://pictures.example/a.jpg")])
+    crowded = make.product()
+    ProductImage.objects.bulk_create(
+        ProductImage(product=crowded, position=n, url=f"https://pictures.example/{n}.jpg")
+        for n in range(2000)
+    )
+    variant = product.variants.get()
+
+    def read() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT seq_tup_read FROM pg_stat_xact_user_tables"
+                " WHERE relname = 'catalog_productimage'"
+            )
+            return int(cursor.fetchone()[0])
+
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE catalog_productimage")
+    before = read()
+    cards = variants_for_sale([variant.pk], currency="GBP", now=NOW)
+
+    assert cards[variant.pk].image == "https://pictures.example/a.jpg"
+    assert read() == before
 
 
 @pytest.mark.parametrize("size", [1, 20])

@@ -39,16 +39,21 @@ class Refused(Exception):
 class Shelf:
     on_hand: int
     limit: int
-    owed: list[tuple[str, int]] = field(default_factory=list)  # oldest first
-    held: dict[str, int] = field(default_factory=dict)
+    owed: list[tuple[int, int]] = field(default_factory=list)  # number of the promise, units
+    held: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def reserved(self) -> int:
-        return sum(self.held.values()) + sum(units for _, units in self.owed)
+        return sum(units for _, units in (*self.held.values(), *self.owed))
 
     def put(self, units: int) -> None:
         self.on_hand += units
-        while units > 0 and self.owed and self.owed[0][1] <= self.on_hand:
+        if units > 0:
+            self.fill()
+
+    def fill(self) -> None:
+        self.owed.sort()  # who was promised first goes first, whoever paid first
+        while self.owed and self.owed[0][1] <= self.on_hand:
             _, due = self.owed.pop(0)
             self.on_hand -= due
 
@@ -71,18 +76,16 @@ class Model:
             if shelf.on_hand + shelf.limit - shelf.reserved < units:
                 raise Refused
         for number, units in wanted.items():
-            self.shelves[number].held[reference] = units
+            self.shelves[number].held[reference] = (len(self.states), units)
         self.states[reference] = "HELD"
 
     def commit(self, reference: str) -> None:
         if self.states.get(reference) == "RELEASED":
             raise Refused
         for shelf in self.shelves:
-            if units := shelf.held.pop(reference, 0):
-                if shelf.on_hand >= units:
-                    shelf.on_hand -= units
-                else:
-                    shelf.owed.append((reference, units))
+            if promise := shelf.held.pop(reference, None):
+                shelf.owed.append(promise)
+                shelf.fill()
         if reference in self.states:
             self.states[reference] = "COMMITTED"
 

@@ -29,6 +29,7 @@ from inventory.services import (
     receive_stock,
     release_stock,
     reserve_stock,
+    statements,
 )
 from tests.concurrency import in_background, run_before, run_together
 from tests.make import inventory as make
@@ -319,3 +320,50 @@ def test_fifty_for_the_last_one() -> None:
     assert outcomes.count(None) == 1
     assert sum(isinstance(outcome, OutOfStock) for outcome in outcomes) == 49
     assert counters(stock) == (1, 1)
+
+
+def two_back_orders() -> tuple[Stock, BaseException | None]:
+    """Settle the younger while the older becomes owed, and has not committed."""
+    stock = make.stock(on_hand=4, backorder_limit=9)
+    reserving("order:1", (stock, 6))()
+    reserving("order:2", (stock, 2))()
+
+    outcome = waits(
+        partial(commit_stock, reference="order:2", now=NOW),
+        partial(commit_stock, reference="order:1", now=NOW),
+    )
+    return stock, outcome
+
+
+def test_a_payment_takes_nothing_from_an_older_back_order_that_was_paid_just_now() -> None:
+    stock, outcome = two_back_orders()
+
+    assert outcome is None
+    assert counters(stock) == (4, 8)
+    assert set(Reservation.objects.values_list("state", flat=True)) == {"OWED"}
+    assert drifted_stock() == []
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param("l.on_hand >= r.quantity", id="whoever pays gets it"),
+        # It sees what was owed when it began, and it began before the other had ended.
+        pytest.param(
+            """l.on_hand >= r.quantity + (
+                SELECT coalesce(sum(o.quantity), 0) FROM inventory_reservation o
+                WHERE o.stock_id = l.id AND o.state = 'OWED' AND o.id < r.id
+            )""",
+            id="the queue is looked at in the same statement",
+        ),
+    ],
+)
+def test_other_rules_would_let_it_overtake(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control of the test before."""
+    other = statements.COMMIT.replace("l.on_hand >= l.reserved", rule)
+    assert other != statements.COMMIT
+    monkeypatch.setattr(statements, "COMMIT", other)
+
+    stock, _ = two_back_orders()
+
+    assert counters(stock) == (2, 6)

@@ -375,6 +375,45 @@ class TestBackOrders:
 
         assert counters(stock) == (1, 0)
 
+    def test_units_that_an_older_back_order_waits_for_stay_for_it(self) -> None:
+        stock = make.stock(on_hand=4, backorder_limit=9)
+        for number, units in enumerate([6, 2], start=1):
+            reserve(f"order:{number}", (stock, units))
+            commit_stock(reference=f"order:{number}", now=NOW)
+
+        assert counters(stock) == (4, 8)
+        assert set(Reservation.objects.values_list("state", flat=True)) == {"OWED"}
+        receive(stock, 2)
+        assert counters(stock) == (0, 2)
+        assert list(Reservation.objects.order_by("id").values_list("state", flat=True)) == [
+            "COMMITTED",
+            "OWED",
+        ]
+        assert drifted_stock() == []
+
+    def test_who_was_promised_first_goes_first_although_another_paid_before(self) -> None:
+        stock = make.stock(on_hand=4, backorder_limit=9)
+        reserve("order:1", (stock, 2))
+        reserve("order:2", (stock, 6))
+        commit_stock(reference="order:2", now=NOW)
+
+        commit_stock(reference="order:1", now=NOW)
+
+        assert counters(stock) == (2, 6)
+        row = StockMovement.objects.latest("id")
+        assert (row.kind, row.cause, row.reason) == ("SALE", "order:1", "")
+        assert drifted_stock() == []
+
+
+def receive(stock: Stock, units: int) -> None:
+    receive_stock(
+        lines=[ReceiptLine(stock.variant_id, units)],
+        warehouse="main",
+        cause="delivery",
+        reason="",
+        now=NOW,
+    )
+
 
 def test_holds_past_their_end_are_listed_oldest_first() -> None:
     stock = make.stock(on_hand=9)
@@ -431,3 +470,22 @@ class TestTheDatabaseItself:
         with connection.cursor() as cursor:
             cursor.execute("SELECT reloptions FROM pg_class WHERE relname = 'inventory_stock'")
             assert cursor.fetchone() == (["fillfactor=50"],)
+
+
+def test_a_look_at_the_stock_is_planned_once_for_many_calls() -> None:
+    lines = [StockLine(make.stock(on_hand=9).variant_id, 1) for _ in range(3)]
+
+    def look(times: int) -> tuple[int, int]:
+        for _ in range(times):
+            refuse_short_lines(lines=lines, now=NOW)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sum(custom_plans), sum(generic_plans) FROM pg_prepared_statements"
+                " WHERE statement LIKE '%%s.backorder_limit - s.reserved) FILTER%%'"
+            )
+            custom, generic = cursor.fetchone()
+            return custom, generic
+
+    # The driver prepares what came five times, and the server tries five plans of their own.
+    custom, generic = look(12)
+    assert look(5) == (custom, generic + 5)

@@ -617,9 +617,9 @@ def test_takes_the_same_queries_for_any_number_of_lines(api: APIClient, size: in
     assert answer.status_code == 201
     # Prepare, 7: key; variants with prices; version of the rules; a look at the stock; order with
     # lines, payment and event; look and lock the stock, hold it. Pay, 2: claim; the sandbox's own
-    # row. Settle, 8: lock; payment; keep the hold; order, event; outbox; the answer; commit the
-    # stock, last.
-    assert len(asked_in(seen)) == 17, "\n".join(asked_in(seen))
+    # row. Settle, 6: lock; payment; keep the hold; order with event and message; the answer; commit
+    # the stock, last.
+    assert len(asked_in(seen)) == 15, "\n".join(asked_in(seen))
 
 
 def asked_in(seen: CaptureQueriesContext) -> list[str]:
@@ -629,7 +629,7 @@ def asked_in(seen: CaptureQueriesContext) -> list[str]:
 
 
 def test_nothing_is_asked_between_the_stock_and_the_commit(api: APIClient) -> None:
-    """Negative control: with `commit_stock` in `_money_came` five more come after it."""
+    """Negative control: with `commit_stock` in `_money_came` three more come after it."""
     make.guest(api, (make.variant(on_hand=50), 1))  # so many that shoppers notice nothing
 
     with CaptureQueriesContext(connection) as seen:
@@ -650,7 +650,7 @@ def test_costs_no_more_for_a_customer(api: APIClient) -> None:
 
     assert answer.status_code == 201
     # The same, and once who it is, which is then remembered for 15 s.
-    assert len(asked_in(seen)) == 18, "\n".join(asked_in(seen))
+    assert len(asked_in(seen)) == 16, "\n".join(asked_in(seen))
 
 
 # Told ------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from django.utils import timezone
 from inventory.models import Reservation, Stock, StockMovement
 from inventory.selectors import drifted_stock
 from inventory.services import ReceiptLine, StockLine, receive_stock, reserve_stock
-from orders.models import Order
+from orders.errors import ReturnTooLarge
+from orders.models import Order, Return
 from orders.selectors import order_findings
 from orders.services import (
     PlacedOrder,
@@ -124,6 +125,56 @@ def test_what_had_come_back_before_does_not_come_back_again(restock: bool, on_ha
     cancelled(placed)
 
     assert make.units(sold) == (on_hand, 0)
+    assert_sound()
+
+
+def test_what_is_still_owed_cannot_be_sent_back() -> None:
+    # Control: units that had never left used to be put on hand, for others to buy.
+    sold = make.variant(on_hand=0)
+    make.allow_backorders(sold, 10)
+    placed = make.sold((sold, 5))
+    line = placed.lines[0].pk
+
+    def sends_back(units: int, reference: str) -> None:
+        receive_return(
+            order=placed.order,
+            lines=[ReturnPart(line, units)],
+            reason="",
+            reference=reference,
+            now=timezone.now(),
+        )
+
+    with pytest.raises(ReturnTooLarge) as refused:
+        sends_back(1, "early")
+
+    assert refused.value.facts["lines"] == [{"line_id": line, "returned": 1, "returnable": 0}]
+    assert make.units(sold) == (0, 5)
+    assert not Return.objects.exists()
+    assert not StockMovement.objects.filter(kind="RETURN").exists()
+    assert_sound()
+
+    make.adjust(sold, 5)
+    sends_back(2, "late")
+    assert make.units(sold) == (2, 0)
+    assert_sound()
+
+
+def test_of_an_order_that_is_owed_in_part_what_left_can_be_sent_back() -> None:
+    there, owed = make.variant(on_hand=3), make.variant(on_hand=1)
+    make.allow_backorders(owed, 10)
+    placed = make.sold((there, 2), (owed, 3))
+    lines = [ReturnPart(line.pk, 1) for line in placed.lines]
+
+    with pytest.raises(ReturnTooLarge):
+        receive_return(
+            order=placed.order, lines=lines, reason="", reference="both", now=timezone.now()
+        )
+    assert (make.units(there), make.units(owed)) == ((1, 0), (1, 3))
+    receive_return(
+        order=placed.order, lines=lines[:1], reason="", reference="one", now=timezone.now()
+    )
+
+    assert (make.units(there), make.units(owed)) == ((2, 0), (1, 3))
     assert_sound()
 
 

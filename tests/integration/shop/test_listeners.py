@@ -46,7 +46,8 @@ def test_it_comes_again_until_what_it_needs_is_back(away: Exception) -> None:
 
     assert (state, calls) == ("SUCCESS", 10)
     assert max(pauses) <= LONGEST_PAUSE_SECONDS
-    assert pauses[0] <= 1
+    assert pauses[0] <= 2
+    assert min(pauses) >= 1  # RabbitMQ refuses less: tests/integration/shop/test_retries.py
 
 
 def test_somebody_elses_server_gets_half_an_hour() -> None:

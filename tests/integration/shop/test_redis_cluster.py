@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 import redis
 from django.core.cache import caches
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from redis.cluster import RedisCluster
 from redis.crc import key_slot
@@ -191,6 +194,7 @@ def test_a_cart_is_edited_merged_and_emptied(api: APIClient) -> None:
 
     cart = cart_store.read("u1")
     assert cart is not None
+    assert cart_store.look_at("u1") == replace(cart, expires_at=None)
     assert [line.variant_id for line in cart.lines] == list(range(1, 9))
     assert cart_store.empty("u1", version=cart.version)
     assert api.get("/api/v1/cart").status_code == 200
@@ -231,6 +235,10 @@ def test_units_are_remembered_and_forgotten_on_several_nodes() -> None:
     units.forget_units(list(known)[:15])
 
     assert units.remembered_units(list(known)) == dict(list(known.items())[15:])
+    before, after = timezone.now() - timedelta(minutes=1), timezone.now() + timedelta(minutes=1)
+    assert units.have_moved(dict.fromkeys(known, before))
+    assert not units.have_moved(dict.fromkeys(known, after))
+    assert not units.have_moved(dict.fromkeys(list(known)[15:], before))
 
 
 def test_djangos_cache_reads_and_writes_many() -> None:

@@ -10,8 +10,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from cart.models import ShippingZone
-from orders.models import Order, Payment
-from shop.db.inserting import insert_all
+from orders.models import Order, OrderEvent, Payment
+from shop.db.inserting import insert_all, update_with
 from shop.db.updating import update_row
 from shop.models import OutboxMessage
 from tests.make import orders as make
@@ -80,3 +80,33 @@ def test_rows_get_their_keys_in_one_statement(
     assert kept == rows
     assert [model_to_dict(one) for one in kept] == [model_to_dict(one) for one in rows]
     assert [one.created_at for one in kept] == [one.created_at for one in rows]
+
+
+def message(number: int) -> OutboxMessage:
+    return OutboxMessage(topic="order.confirmed", key=f"order:{number}", payload={"v": number})
+
+
+def test_a_row_is_changed_and_others_are_written_in_one_statement(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    order = make.placed((make.variant(), 1)).order
+    order.version, order.cancel_reason = 7, "not written"
+    events = [OrderEvent(order=order, kind="CONFIRMED", happened_at=timezone.now())]
+    messages = [message(1), message(2)]
+
+    with django_assert_num_queries(1):
+        update_with(order, ["version"], [*events, *messages])
+
+    assert values(Order.objects.get(pk=order.pk)) == {**values(order), "cancel_reason": ""}
+    assert values(OrderEvent.objects.get(kind="CONFIRMED")) == values(events[0])
+    kept = list(OutboxMessage.objects.filter(pk__in=[one.pk for one in messages]).order_by("pk"))
+    assert [values(one) for one in kept] == [values(one) for one in messages]
+
+
+def test_nothing_is_written_beside_a_row_that_is_not_there() -> None:
+    before = OutboxMessage.objects.count()
+
+    with pytest.raises(DatabaseError, match="did not find"):
+        update_with(ShippingZone(pk=2**40, name="Nowhere"), ["name"], [message(1)])
+
+    assert OutboxMessage.objects.count() == before

@@ -88,9 +88,9 @@ SCRIPT = r"""
         WHERE p.id = md5(:n::text)::uuid FOR NO KEY UPDATE OF o, p;
     UPDATE bench.payment SET status = 'CAPTURED' WHERE id = md5(:n::text)::uuid;
     SELECT state FROM bench.reservation WHERE reference = :n::text ORDER BY id FOR UPDATE;
-    UPDATE bench.orders SET status = 'CONFIRMED' WHERE id = :id;
-    INSERT INTO bench.event (order_id, kind, at) VALUES (:id, 'PAID', now());
-    INSERT INTO bench.outbox (topic, payload) VALUES ('order.confirmed', '{"v": 1}');
+    WITH changed AS (UPDATE bench.orders SET status = 'CONFIRMED' WHERE id = :id RETURNING id),
+    event AS (INSERT INTO bench.event (order_id, kind, at) SELECT id, 'PAID', now() FROM changed)
+    INSERT INTO bench.outbox (topic, payload) SELECT 'order.confirmed', '{"v": 1}' FROM changed;
     UPDATE bench.idem SET state = 'DONE', body = repeat('x', 3000) WHERE key = :n::text;
     WITH moved AS (UPDATE bench.stock SET reserved = reserved - 1, on_hand = on_hand - 1
         WHERE id IN (:s1, :s1 + 1, :s1 + 2) RETURNING id, on_hand),

@@ -81,11 +81,8 @@ class Shelves:
             return False
         for hold in mine:
             if hold.state == "HELD":
-                if hold.shelf.on_hand >= hold.units:
-                    hold.shelf.on_hand -= hold.units
-                    hold.state = "COMMITTED"
-                else:
-                    hold.state = "OWED"
+                hold.state = "OWED"
+                self._fill(hold.shelf)
         return True
 
     def release(self, reference: str) -> None:
