@@ -41,6 +41,13 @@ class AccessTokenAuthentication(JWTAuthentication):
 
     www_authenticate_realm = "shop"
 
+    def get_raw_token(self, header: bytes) -> bytes | None:
+        """Return the token of a header that begins with `Bearer`, in letters of any case."""
+        scheme, space, token = header.partition(b" ")
+        if scheme.lower() == b"bearer":
+            header = b"Bearer" + space + token
+        return super().get_raw_token(header)
+
     # simplejwt promises a token object of its own beside the user; ours is what the token says.
     def authenticate(  # type: ignore[override]
         self, request: Request

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
+from uuid import UUID
 
 from django.http import HttpRequest
 from rest_framework.permissions import BasePermission
@@ -12,11 +13,19 @@ from rest_framework.views import APIView
 from accounts.authentication import customer_of
 from accounts.errors import WrongPassword
 from accounts.models import User
+from accounts.services import AccessClaims
 from shop.errors import TooMany, Unauthenticated
 from shop.http.client_address import client_network
 from shop.http.rate_limit.attempts import Usage, count_attempt, look_at_attempts
 from shop.observe.security import Event, note
 from shop.privacy import email_hash
+
+
+def session_of(request: Request) -> UUID:
+    """Return the session that the request's access token belongs to, where `SignedIn` let it in."""
+    claims = request.auth
+    assert isinstance(claims, AccessClaims)
+    return claims.family
 
 
 def user_or_none(request: Request) -> User | None:

@@ -107,7 +107,8 @@ class SecondFactorProofRequest(RequestSerializer):
 
 
 class RefreshRequest(RequestSerializer):
-    refresh = _TextField(max_length=200)
+    # Longer than ours are: an access token in its place is a wrong token (401) and no wrong shape.
+    refresh = _TextField(max_length=4096)
 
 
 class PasswordResetRequest(RequestSerializer):

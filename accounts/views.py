@@ -51,7 +51,7 @@ from shop.http.json import dumps
 from shop.http.methods import read_only
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
-from shop.http.serializers import ListQuery
+from shop.http.serializers import ListQuery, NoQuery
 from shop.http.views import ApiView, ApiViewSet
 
 
@@ -281,6 +281,7 @@ class ProfileView(ApiView):
         responses={200: ProfileResponse},
     )
     def get(self, request: Request) -> Response:
+        NoQuery.parse_query(request)
         user = selectors.fresh_user(signed_in_user(request))
         return Response(profile_document(user))
 
@@ -352,6 +353,7 @@ class SecondFactorsView(ApiView):
         responses={200: SecondFactorsResponse},
     )
     def get(self, request: Request) -> Response:
+        NoQuery.parse_query(request)
         user = selectors.fresh_user(signed_in_user(request))
         return Response(second_factors_document(selectors.second_factors_of(user)))
 
@@ -479,7 +481,11 @@ class AddressViewSet(ApiViewSet):
         address = services.add_address(
             owner=signed_in_user(request), changes=changes, now=timezone.now()
         )
-        return Response(address_document(address), status=status.HTTP_201_CREATED)
+        return Response(
+            address_document(address),
+            status=status.HTTP_201_CREATED,
+            headers={"Location": f"/api/v1/me/addresses/{address.pk}"},
+        )
 
     @extend_schema(
         operation_id="me_addresses_read",
@@ -488,6 +494,7 @@ class AddressViewSet(ApiViewSet):
         responses={200: AddressResponse},
     )
     def retrieve(self, request: Request, address_id: int) -> Response:
+        NoQuery.parse_query(request)
         address = selectors.address_of(signed_in_user(request), address_id)
         return Response(address_document(address))
 

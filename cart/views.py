@@ -38,6 +38,7 @@ from shop.errors import FieldError, Malformed
 from shop.http.conditional import etag_for_version, if_match_of
 from shop.http.json import dumps
 from shop.http.permissions import Public
+from shop.http.serializers import NoQuery
 from shop.http.views import ApiView, ApiViewSet, read_idempotency_key
 from shop.money import Money
 
@@ -86,6 +87,7 @@ class CartView(ApiView):
         responses={200: CartResponse},
     )
     def get(self, request: Request) -> Response:
+        NoQuery.parse_query(request)
         return _answer(show_cart(owner=_owner(request), now=timezone.now()))
 
     @extend_schema(

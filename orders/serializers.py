@@ -137,6 +137,12 @@ class ProofRequest(RequestSerializer):
     password = serializers.CharField(max_length=128, trim_whitespace=False)
 
 
+class PersonalExportRequest(RequestSerializer):
+    """The present password, unless the log-in was moments ago."""
+
+    password = serializers.CharField(max_length=128, trim_whitespace=False, required=False)
+
+
 class ErasureResponse(serializers.Serializer[Any]):
     detail = serializers.CharField()
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig
@@ -23,11 +23,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
-from accounts.models import User
 from accounts.permissions import (
     SignedIn,
     customer_at_hand,
     guessing_password,
+    session_of,
     signed_in_user,
     user_or_none,
 )
@@ -50,6 +50,7 @@ from orders.serializers import (
     OrderListQuery,
     OrderPageResponse,
     OrderResponse,
+    PersonalExportRequest,
     PostedReviewResponse,
     PreviewRequest,
     PreviewResponse,
@@ -66,7 +67,7 @@ from shop.http.conditional import etag_for_version, public_answer, require_match
 from shop.http.json import JsonParser, dumps, read_body
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
-from shop.http.serializers import ListQuery
+from shop.http.serializers import ListQuery, NoQuery
 from shop.http.views import (
     ApiView,
     answer_of,
@@ -80,8 +81,6 @@ from shop.idempotency import IdempotencyInProgress, IdempotencyKeyReused, Scope
 from shop.jobs.serializers import JobStartedResponse
 from shop.privacy.looking import note_look
 from shop.problems import as_http, request_id_of
-
-T = TypeVar("T")
 
 _LONGEST_TICKETS = 500  # characters: some five tickets
 _ORDER_TOKEN = re.compile(r"[A-Za-z0-9_:=-]{1,300}")
@@ -322,6 +321,7 @@ class OrderView(ApiView):
         responses={200: OrderResponse},
     )
     def get(self, request: Request, number: str) -> Response:
+        NoQuery.parse_query(request)
         order = _readable(request, number, sees_all=may_see_all(request))
         return _shown(request, order)
 
@@ -382,37 +382,31 @@ class LookupView(ApiView):
         )
 
 
-class _ProvenView(ApiView):
-    """Something that only the owner of an account may do, who says the password once more."""
-
+class PersonalExportView(ApiView):
     permission_classes = (SignedIn,)
 
-    def proven(self, request: Request, act: Callable[[User, str], T]) -> T:
-        body = ProofRequest.parse(request)
-        with guessing_password(request):
-            return act(signed_in_user(request), body["password"])
-
-
-class PersonalExportView(_ProvenView):
     @extend_schema(
         operation_id="me_export",
         tags=["me"],
         summary="Have everything about oneself written into a file",
         description=(
-            "A job makes one JSON document. Once it has succeeded, its `result.url` is good for"
+            "The password may be left out for ten minutes after logging in."
+            " A job makes one JSON document. Once it has succeeded, its `result.url` is good for"
             " five minutes, for whoever asked for it; ask for the job again for a new one. The file"
             " is deleted after two days."
         ),
-        request=ProofRequest,
+        request=PersonalExportRequest,
         responses={202: JobStartedResponse},
     )
     def post(self, request: Request) -> Response:
-        job = self.proven(
-            request,
-            lambda user, password: services.request_personal_export(
-                user=user, password=password, now=timezone.now()
-            ),
-        )
+        body = PersonalExportRequest.parse(request)
+        with guessing_password(request):
+            job = services.request_personal_export(
+                user=signed_in_user(request),
+                session=session_of(request),
+                password=body.get("password"),
+                now=timezone.now(),
+            )
         url = reverse("job", args=[job.public_id], request=request)
         return Response(
             {"job": {"id": job.public_id, "url": url}},
@@ -421,7 +415,9 @@ class PersonalExportView(_ProvenView):
         )
 
 
-class ErasureView(_ProvenView):
+class ErasureView(ApiView):
+    permission_classes = (SignedIn,)
+
     @extend_schema(
         operation_id="me_erase",
         tags=["me"],
@@ -436,12 +432,11 @@ class ErasureView(_ProvenView):
         responses={202: ErasureResponse},
     )
     def post(self, request: Request) -> Response:
-        self.proven(
-            request,
-            lambda user, password: services.request_erasure(
-                user=user, password=password, now=timezone.now()
-            ),
-        )
+        body = ProofRequest.parse(request)
+        with guessing_password(request):
+            services.request_erasure(
+                user=signed_in_user(request), password=body["password"], now=timezone.now()
+            )
         return Response(
             {"detail": "The account is closed. What is left of you here goes within minutes."},
             status=status.HTTP_202_ACCEPTED,

@@ -11,16 +11,12 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.generic import RedirectView
 from django.views.static import serve
-from drf_spectacular.views import (
-    SpectacularRedocView,
-    SpectacularSwaggerSplitView,
-)
 
 from shop import problems
 from shop.errors import NotFound
 from shop.http.json import dumps
 from shop.http.methods import read_only
-from shop.http.schema_view import SchemaView
+from shop.http.schema_view import RedocView, SchemaView, SwaggerView
 from shop.observe import probes
 
 
@@ -62,7 +58,7 @@ def security_txt(request: HttpRequest) -> HttpResponse:
 # first is let in here alone, the second is not.
 redoc = csp_update({"worker-src": ["'self'", "blob:"]})(
     csp_replace({"img-src": ["'self'", "data:"]})(
-        SpectacularRedocView.as_view(url_name="schema", template_name="shop/redoc.html")
+        RedocView.as_view(url_name="schema", template_name="shop/redoc.html")
     )
 )
 
@@ -77,7 +73,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(".well-known/", include(import_string("accounts.urls.well_known"))),
     path(".well-known/security.txt", security_txt),
     path("api/schema", SchemaView.as_view(), name="schema"),
-    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="docs"),
+    path("api/docs", SwaggerView.as_view(url_name="schema"), name="docs"),
     path("api/redoc", redoc, name="redoc"),
     path("problems", problem_types),
     path("problems/<slug:code>", problem_types),

@@ -57,6 +57,7 @@ from accounts.services.sessions import (
     end_session,
     log_in,
     log_in_with_second_factor,
+    prove_fresh_session,
     prune_sessions,
     refresh_session,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "log_in",
     "log_in_with_second_factor",
     "phone_in_e164",
+    "prove_fresh_session",
     "prove_password",
     "prune_email_changes",
     "prune_sessions",

@@ -28,11 +28,13 @@ from accounts.selectors import forget_sessions
 from accounts.services.access_tokens import LIFETIME_SECONDS, sign_access_token
 from accounts.services.factors import accepts, kinds_of
 from accounts.services.links import Purpose, link_token, locked_user_of_link
+from shop.errors import FieldError, Malformed
 from shop.observe.security import Event, note
 from shop.outbox.services import publish
 from shop.privacy import normal_email
 
 SESSION_LASTS = timedelta(days=30)
+FRESH_LASTS = timedelta(minutes=10)  # from log-in: so long the password need not be said again
 IDLE_LASTS = timedelta(days=7)
 TWIN_GRACE = timedelta(seconds=10)  # within it a spent token that comes again is an honest twin
 KEPT_AFTER_END = timedelta(days=1)  # rows of sessions that are over
@@ -313,3 +315,19 @@ def _box(token: str) -> Fernet:
     # The key is made of the spent token, which is kept nowhere: a copy of the database opens none.
     key = hashlib.sha256(b"shop.accounts.successor:" + token.encode()).digest()
     return Fernet(base64.urlsafe_b64encode(key))
+
+
+def prove_fresh_session(*, user: User, session: UUID, now: datetime) -> User:
+    """Return `user` as they are now, locked, if they logged in to `session` moments ago.
+
+    Refreshing a session makes it no fresher. Inside a transaction of the caller. Raises Malformed,
+    which asks for the password in its place.
+    """
+    began = RefreshToken.objects.filter(
+        family=session, user=user, expires_at__gt=now + SESSION_LASTS - FRESH_LASTS
+    )
+    if not began.exists():
+        raise Malformed(
+            errors=[FieldError("/password", "required", "Say the password, or log in again.")]
+        )
+    return User.objects.select_for_update(of=("self",), no_key=True).get(pk=user.pk)

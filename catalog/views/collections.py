@@ -36,6 +36,7 @@ from catalog.views.editing import (
     product_of,
     versions_wanted,
 )
+from shop.http.serializers import NoQuery
 
 
 class CollectionListView(PublicToReadView, public.CollectionListView):
@@ -99,7 +100,7 @@ class EditedCollectionView(StaffView):
         responses={200: EditedCollectionResponse},
     )
     def get(self, request: Request, slug: str) -> Response:
-        public.NoQuery.parse_query(request)
+        NoQuery.parse_query(request)
         collection = collection_by_slug(slug, everybody=False)
         if collection is None:
             raise CollectionNotFound("There is no such collection.")

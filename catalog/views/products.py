@@ -42,6 +42,7 @@ from catalog.views.editing import (
     versions_wanted,
 )
 from shop.http.pagination import paginate
+from shop.http.serializers import NoQuery
 from shop.http.views import ApiView
 
 ARCHIVED = OpenApiResponse(
@@ -162,7 +163,7 @@ class EditedProductView(StaffView):
         responses={200: EditedProductResponse},
     )
     def get(self, request: Request, ref: str) -> HttpResponse:
-        public.NoQuery.parse_query(request)
+        NoQuery.parse_query(request)
         return _edited(product_of(ref).pk)
 
 

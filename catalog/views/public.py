@@ -46,7 +46,7 @@ from shop.http.conditional import PUBLIC_CACHE_CONTROL, public_answer
 from shop.http.json import dumps
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
-from shop.http.serializers import ListQuery, QuerySerializer
+from shop.http.serializers import ListQuery, NoQuery
 from shop.http.views import ApiView
 
 IF_NONE_MATCH = OpenApiParameter(
@@ -73,10 +73,6 @@ OPTION = OpenApiParameter(
     many=True,
     description="Products with any of these values of the option, such as `option.Size=M`.",
 )
-
-
-class NoQuery(QuerySerializer):
-    """Nothing may be asked."""
 
 
 class CatalogueView(ApiView):

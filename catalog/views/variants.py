@@ -34,9 +34,9 @@ from catalog.serializers.staff import (
     variant_draft_of,
 )
 from catalog.views.editing import ETAG, IF_MATCH, StaffView, edited, product_of, versions_wanted
-from catalog.views.public import REF, NoQuery
+from catalog.views.public import REF
 from shop.http.pagination import paginate
-from shop.http.serializers import ListQuery
+from shop.http.serializers import ListQuery, NoQuery
 from shop.money import Money
 
 INACTIVE = OpenApiResponse(

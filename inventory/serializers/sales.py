@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from inventory.models import MOST_UNITS
 from inventory.serializers.fields import TextField, UnitsField
-from shop.http.serializers import ListQuery, QuerySerializer, RequestSerializer
+from shop.http.serializers import ListQuery, RequestSerializer
 
 
 class MomentField(serializers.DateTimeField):
@@ -21,10 +21,6 @@ class MomentField(serializers.DateTimeField):
         if given is None or given.tzinfo is None:
             self.fail("invalid", format="2026-11-27T18:00:00Z")
         return super().to_internal_value(value)
-
-
-class NoQuery(QuerySerializer):
-    """Nothing may be asked."""
 
 
 class _AvailabilityResponse(serializers.Serializer[Any]):

@@ -22,7 +22,6 @@ from inventory.serializers import (
     FlashSaleRequest,
     FlashSaleResponse,
     FlashSaleStaffResponse,
-    NoQuery,
     TicketAnswer,
 )
 from shop.errors import VersionMismatch
@@ -30,6 +29,7 @@ from shop.http.conditional import etag_of, if_match_of, not_modified
 from shop.http.json import dumps
 from shop.http.pagination import paginate
 from shop.http.permissions import Public
+from shop.http.serializers import NoQuery
 from shop.http.views import ApiView, principal_of, read_idempotency_key
 
 # Shorter than the catalogue's: what is left changes by the second.

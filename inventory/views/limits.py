@@ -18,7 +18,6 @@ from inventory.permissions import (
     MaySeePurchaseLimits,
 )
 from inventory.serializers import (
-    NoQuery,
     PurchaseLimitListQuery,
     PurchaseLimitPageResponse,
     PurchaseLimitRequest,
@@ -27,6 +26,7 @@ from inventory.serializers import (
 from shop.errors import VersionMismatch
 from shop.http.conditional import if_match_of
 from shop.http.pagination import paginate
+from shop.http.serializers import NoQuery
 from shop.http.views import ApiView
 
 IF_MATCH = OpenApiParameter(

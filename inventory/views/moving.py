@@ -26,6 +26,7 @@ from inventory.serializers import (
 )
 from inventory.views.stock import ledger_page
 from shop.http.pagination import paginate
+from shop.http.serializers import NoQuery
 from shop.http.views import ApiView
 
 
@@ -158,6 +159,7 @@ class TransfersView(ApiView):
         return Response(
             TransferResponse(selectors.transfer_of(transfer.pk)).data,
             status=status.HTTP_201_CREATED,
+            headers={"Location": f"/api/v1/inventory/transfers/{transfer.pk}"},
         )
 
 
@@ -171,6 +173,7 @@ class TransferView(ApiView):
         responses={200: TransferResponse},
     )
     def get(self, request: Request, transfer_id: int) -> Response:
+        NoQuery.parse_query(request)
         return Response(TransferResponse(selectors.transfer_of(transfer_id)).data)
 
 

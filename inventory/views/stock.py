@@ -40,6 +40,7 @@ from inventory.views.conditions import ETAG, IF_MATCH
 from shop.http.conditional import etag_of, require_match
 from shop.http.json import dumps
 from shop.http.pagination import paginate
+from shop.http.serializers import NoQuery
 from shop.http.views import ApiView
 
 
@@ -83,6 +84,7 @@ class StockItemView(ApiView):
         responses={200: StockResponse},
     )
     def get(self, request: Request, stock_id: int) -> Response:
+        NoQuery.parse_query(request)
         return _stock(selectors.stock_row(stock_id))
 
     @extend_schema(

@@ -25,6 +25,7 @@ from inventory.views.conditions import ETAG, IF_MATCH
 from shop.http.conditional import etag_of, require_match
 from shop.http.json import dumps
 from shop.http.pagination import paginate
+from shop.http.serializers import NoQuery
 from shop.http.views import ApiView
 
 
@@ -65,7 +66,9 @@ class WarehousesView(ApiView):
             priority=body.get("priority", 100),
             is_active=body.get("is_active", True),
         )
-        return _answer(opened, status_code=status.HTTP_201_CREATED)
+        answer = _answer(opened, status_code=status.HTTP_201_CREATED)
+        answer["Location"] = f"/api/v1/inventory/warehouses/{opened.code}"
+        return answer
 
 
 class WarehouseView(ApiView):
@@ -84,6 +87,7 @@ class WarehouseView(ApiView):
         responses={200: WarehouseResponse},
     )
     def get(self, request: Request, code: str) -> Response:
+        NoQuery.parse_query(request)
         return _answer(selectors.warehouse_of(code))
 
     @extend_schema(

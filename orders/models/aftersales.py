@@ -180,8 +180,9 @@ class CreditNoteLine(models.Model):
     )
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=5, choices=LineKind, default=LineKind.GOODS)
+    # PROTECT: to set it to null is an UPDATE, which nobody may do to this table.
     variant = models.ForeignKey(
-        "catalog.Variant", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        "catalog.Variant", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     sku = models.CharField(max_length=255)
     title = models.CharField(max_length=1000)

@@ -57,8 +57,9 @@ class CancellationLine(models.Model):
         help_text="Where it was sold; empty: credited alone.",
     )
     kind = models.CharField(max_length=5, choices=LineKind)
+    # PROTECT: to set it to null is an UPDATE, which nobody may do to this table.
     variant = models.ForeignKey(
-        "catalog.Variant", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        "catalog.Variant", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     sku = models.CharField(max_length=255)
     title = models.CharField(max_length=1000)

@@ -6,6 +6,7 @@ What belongs into it is said by the registry of personal fields: every table wit
 import json
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.apps import apps
 from django.core.serializers.json import DjangoJSONEncoder
@@ -13,7 +14,7 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from accounts.models import User
-from accounts.services import prove_password
+from accounts.services import prove_fresh_session, prove_password
 from cart.services import CartOwner, cart_snapshot
 from shop.jobs.files import write_part
 from shop.jobs.kinds import PERSONAL_DATA
@@ -26,12 +27,19 @@ _ROWS = 500  # in one part of the file
 
 
 @transaction.atomic
-def request_personal_export(*, user: User, password: str, now: datetime) -> Job:
+def request_personal_export(
+    *, user: User, session: UUID, password: str | None, now: datetime
+) -> Job:
     """Have a worker write down everything about somebody who proves to be that person.
 
-    Joins the caller's transaction. Raises WrongPassword, and JobRunning while another is open.
+    Without the password, `session` proves it for some minutes after they logged in to it. Joins
+    the caller's transaction. Raises WrongPassword, Malformed where the password must be said, and
+    JobRunning while another is open.
     """
-    person = prove_password(user=user, password=password)
+    if password is None:
+        person = prove_fresh_session(user=user, session=session, now=now)
+    else:
+        person = prove_password(user=user, password=password)
     return start_job(kind=PERSONAL_DATA, owner_id=person.pk, options={}, now=now)
 
 

@@ -13,6 +13,7 @@ from django.core.exceptions import DisallowedHost
 from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.middleware.security import SecurityMiddleware
 
 from shop.audit import stop_acting
 from shop.errors import Malformed, NotFound, Refusal
@@ -33,6 +34,7 @@ from shop.staff.gate import is_for_admin, may_reach_admin
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _API = "/api/v1/"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_LARGEST_DISCARDED = 8 * 1024 * 1024
 _PROBES = frozenset({"/livez", "/readyz", "/metrics"})  # asked by address, under any Host
 
 log = structlog.get_logger("shop.http")
@@ -49,6 +51,7 @@ class RequestMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
         self._cors = CorsMiddleware(get_response)
+        self._security = SecurityMiddleware(get_response)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
@@ -66,6 +69,7 @@ class RequestMiddleware:
             )
         finally:
             stop_acting()
+        _read_what_is_left(request)
         elapsed = time.perf_counter() - started
 
         response["X-Request-ID"] = request_id
@@ -106,8 +110,9 @@ class RequestMiddleware:
                 decision.require_allowed()
             _require_readable(request)
         except Refusal as refusal:
-            # Refused before the CORS middleware saw it, and a browser shall be able to read why.
-            response = self._cors.add_response_headers(request, as_http(refusal, request))
+            # Refused before these middlewares saw it, and a browser shall be able to read why.
+            refused = self._security.process_response(request, as_http(refusal, request))
+            response = self._cors.add_response_headers(request, refused)
         else:
             response = self.get_response(request)
             # DRF keeps the problem's own media type only when it is put in by hand.
@@ -174,6 +179,24 @@ def _require_readable(request: HttpRequest) -> None:
 def _declared_length(request: HttpRequest) -> int:
     length = request.META.get("CONTENT_LENGTH") or "0"
     return int(length) if length.isdigit() else 0
+
+
+def _read_what_is_left(request: HttpRequest) -> None:
+    """Read what no view has read of the body, up to a size.
+
+    The server says that the connection may be used again, and then closes it if that much is left:
+    the client's next request would be lost.
+    """
+    left_to_server = 64 * 1024  # less than this it reads by itself
+    if not left_to_server <= _declared_length(request) <= _LARGEST_DISCARDED:
+        return
+    if hasattr(request, "_body"):  # read as a whole, and kept
+        return
+    try:
+        while request._stream.read(left_to_server):
+            pass
+    except OSError:
+        return  # the client is gone, and the connection with it
 
 
 def _largest_body(request: HttpRequest) -> int:

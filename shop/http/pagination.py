@@ -159,7 +159,8 @@ def _address(
         for value in given
         if name != "cursor"
     ]
-    path = request.build_absolute_uri(request.path)
+    # A slash at the end makes no other list.
+    path = request.build_absolute_uri(request.path.rstrip("/"))
     return f"{path}?{urlencode([*params, ('cursor', cursor)])}"
 
 

@@ -1,12 +1,17 @@
-"""The OpenAPI document, as JSON or YAML."""
+"""The OpenAPI document, as JSON or YAML, and the pages that show it."""
 
 from typing import Any
 
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import (
+    SpectacularAPIView,
+    SpectacularRedocView,
+    SpectacularSwaggerSplitView,
+)
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from shop.errors import FieldError, Malformed
 from shop.http.json import JsonRenderer
@@ -14,7 +19,25 @@ from shop.http.json import JsonRenderer
 _BY_NAME = {one.format: one for one in (OpenApiJsonRenderer, OpenApiYamlRenderer)}
 
 
-class SchemaView(SpectacularAPIView):
+class _RefusesInJson(APIView):
+    """A view whose problems are JSON, whatever its answers would have been."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response: Response = super().handle_exception(exc)
+        self.request.accepted_renderer = JsonRenderer()
+        self.request.accepted_media_type = JsonRenderer.media_type
+        return response
+
+
+class SwaggerView(_RefusesInJson, SpectacularSwaggerSplitView):
+    """Swagger UI."""
+
+
+class RedocView(_RefusesInJson, SpectacularRedocView):
+    """Redoc."""
+
+
+class SchemaView(_RefusesInJson, SpectacularAPIView):
     """Answers in what `Accept` asks for, or in what `?format=` does: json or yaml."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -29,10 +52,3 @@ class SchemaView(SpectacularAPIView):
             return [named()]
         renderers: list[BaseRenderer] = super().get_renderers()
         return renderers
-
-    def handle_exception(self, exc: Exception) -> Response:
-        """Answer with a problem, which is JSON whatever the document would have been."""
-        response: Response = super().handle_exception(exc)
-        self.request.accepted_renderer = JsonRenderer()
-        self.request.accepted_media_type = JsonRenderer.media_type
-        return response

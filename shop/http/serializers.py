@@ -111,6 +111,15 @@ class QuerySerializer(_Strict):
         return cls.validated(given, request)
 
 
+class NoQuery(QuerySerializer):
+    """The query of a GET that takes none."""
+
+    @classmethod
+    def parse_query(cls, request: Request) -> dict[str, Any]:
+        """Return nothing; hot reads ask nothing, and pay nothing for it. Raises as the others."""
+        return super().parse_query(request) if request.query_params else {}
+
+
 class ListQuery(QuerySerializer):
     """What every list takes."""
 
@@ -176,7 +185,8 @@ class _MoneyShape(serializers.Serializer[Any]):
 class MoneyField(serializers.Field[Money, Any, dict[str, str], Any]):
     """Money as `{"amount": "19.99", "currency": "GBP"}`, read and written.
 
-    Reading refuses more digits than the currency has, unknown currencies and what no shop sells.
+    Reading refuses what is not written with exactly the currency's digits, unknown currencies and
+    what no shop sells.
     """
 
     default_error_messages: ClassVar[dict[str, Any]] = {
@@ -205,6 +215,9 @@ class MoneyField(serializers.Field[Money, Any, dict[str, str], Any]):
         try:
             money = Money.parse(data["amount"], data["currency"])
         except ValueError:
+            self.fail("amount")
+        # Decimal also reads 1_0.00, 1e1, spaces around it and digits of other scripts.
+        if money.amount != data["amount"]:
             self.fail("amount")
         if abs(money.amount_minor) > LARGEST_MINOR:
             self.fail("amount")

@@ -18,6 +18,7 @@ from rest_framework.reverse import reverse
 
 from shop.errors import Forbidden, NotFound
 from shop.http.pagination import paginate
+from shop.http.serializers import ListQuery, NoQuery
 from shop.http.views import ApiView
 from shop.jobs import selectors, services
 from shop.jobs.files import read_parts
@@ -100,9 +101,11 @@ class JobListView(ApiView):
         operation_id="jobs_list",
         tags=["jobs"],
         summary="List your jobs, newest first",
+        parameters=[ListQuery],
         responses={200: JobPageResponse},
     )
     def get(self, request: Request) -> Response:
+        ListQuery.parse_query(request)
         page = paginate(
             selectors.jobs_of(account_of(request)), request=request, order=("-created_at", "-id")
         )
@@ -129,6 +132,7 @@ class JobView(_JobView):
         responses={200: JobResponse},
     )
     def get(self, request: Request, job_id: UUID) -> Response:
+        NoQuery.parse_query(request)
         return self._shown(request, self._job(request, job_id))
 
 

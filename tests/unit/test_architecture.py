@@ -12,8 +12,10 @@ from types import ModuleType
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.db import models
 
 from shop.celery import app as celery
+from shop.db.privileges import APPEND_ONLY
 from shop.embedded.home import PROJECT
 from shop.errors import Refusal
 from shop.management.commands.up import QUEUES
@@ -206,3 +208,16 @@ def test_production_has_a_pattern_for_every_variable_that_settings_read() -> Non
     assert {
         name for name in read if not re.search(rf"^#? ?{name}=", example, re.MULTILINE)
     } == set()
+
+
+@pytest.mark.parametrize("label", sorted(APPEND_ONLY))
+def test_what_is_written_once_is_not_emptied_by_what_it_points_at(label: str) -> None:
+    """SET_NULL is an UPDATE, sent even where no row matches: none may be sent to these tables."""
+    emptied = {
+        key.name
+        for key in apps.get_model(label)._meta.concrete_fields
+        if key.remote_field and key.remote_field.on_delete is models.SET_NULL
+    }
+
+    # Content types are deleted by migrations alone, whose role may do it.
+    assert emptied <= {"content_type"}

@@ -7,7 +7,7 @@ import pytest
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from shop.http.serializers import RequestSerializer
+from shop.http.serializers import MoneyField, RequestSerializer
 
 REQUEST = cast(Request, object())
 
@@ -71,3 +71,27 @@ def test_threads_do_not_mix_their_requests_up() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(name_of, range(2000))) == [str(number) for number in range(2000)]
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [("19.99", "GBP"), ("-0.05", "EUR"), ("0.00", "GBP"), ("100", "JPY"), ("1.234", "KWD")],
+)
+def test_money_is_read_as_it_is_written(amount: str, currency: str) -> None:
+    money = MoneyField(may_be_negative=True).run_validation(
+        {"amount": amount, "currency": currency}
+    )
+
+    assert money.as_json() == {"amount": amount, "currency": currency}
+
+
+@pytest.mark.parametrize(
+    "amount",
+    ["1", "1.0", "1.000", "1e2", "1E+2", "1_0.00", " 1.00", "1.00 ", "+1.00", "01.00", ".50",
+     "\uff11.00", "-0.00", "NaN", "Infinity", "1,00", ""],
+)  # fmt: skip
+def test_money_written_in_another_way_is_refused(amount: str) -> None:
+    with pytest.raises(serializers.ValidationError) as refused:
+        MoneyField(may_be_negative=True).run_validation({"amount": amount, "currency": "GBP"})
+
+    assert refused.value.get_codes() == ["amount"]

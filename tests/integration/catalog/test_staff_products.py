@@ -119,7 +119,7 @@ class TestMaking:
             (
                 {
                     "variants": [
-                        {"sku": "A", "prices": [{"price": {"amount": "1", "currency": "USD"}}]}
+                        {"sku": "A", "prices": [{"price": {"amount": "1.00", "currency": "USD"}}]}
                     ]
                 },
                 400,

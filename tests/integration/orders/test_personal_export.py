@@ -4,13 +4,15 @@ import json
 from datetime import timedelta
 from typing import Any
 from unittest import mock
+from uuid import uuid4
 
 import pytest
 from django.core.signing import TimestampSigner
+from django.db.models import F
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.models import RefreshToken, User
 from inventory.services import subscribe_to_stock
 from orders.services import personal_export, request_personal_export
 from shop.jobs.files import read_parts
@@ -31,13 +33,20 @@ BODY = {"password": make_accounts.PASSWORD}
 def exported(user: User) -> dict[str, Any]:
     """Have a worker write the file, and return what is in it."""
     job = jobs.carried_through(
-        request_personal_export(user=user, password=make_accounts.PASSWORD, now=timezone.now())
+        request_personal_export(
+            user=user, session=uuid4(), password=make_accounts.PASSWORD, now=timezone.now()
+        )
     )
     assert job.state == Job.State.SUCCEEDED, job.reason
     written = b"".join(personal_file(job))
     assert len(written) == job.result["bytes"]
     document: dict[str, Any] = json.loads(written)
     return document
+
+
+def logged_in_earlier(*, minutes: int) -> None:
+    """Have every session begun that much earlier."""
+    RefreshToken.objects.update(expires_at=F("expires_at") - timedelta(minutes=minutes))
 
 
 def personal_file(job: Job) -> Any:
@@ -148,10 +157,44 @@ def test_pages_make_one_document(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("body", [{"password": "not-it-at-all"}, {}])
 def test_nothing_is_written_without_the_password(api: APIClient, body: dict[str, str]) -> None:
     make_accounts.signed_in(api, make_accounts.customer())
+    logged_in_earlier(minutes=11)
 
     answer = api.post(EXPORT, body)
 
     assert answer.status_code == (422 if body else 400)
+    assert not Job.objects.exists()
+
+
+def test_who_logged_in_moments_ago_need_not_say_the_password(api: APIClient) -> None:
+    person = make_accounts.customer()
+    make_accounts.signed_in(api, person)
+    logged_in_earlier(minutes=9)
+
+    answer = api.post(EXPORT)
+
+    assert answer.status_code == 202
+    assert Job.objects.get().owner_id == person.pk
+
+
+def test_a_session_is_made_no_fresher_by_a_refresh(api: APIClient) -> None:
+    tokens = make_accounts.session(make_accounts.customer())
+    logged_in_earlier(minutes=11)
+    renewed = api.post("/api/v1/auth/token/refresh", {"refresh": tokens.refresh}).json()
+    api.credentials(HTTP_AUTHORIZATION=f"Bearer {renewed['access']}")
+
+    answer = api.post(EXPORT)
+
+    assert answer.json()["errors"][0]["pointer"] == "/password"
+    assert not Job.objects.exists()
+
+
+def test_one_session_does_not_speak_for_another(api: APIClient) -> None:
+    person = make_accounts.customer()
+    make_accounts.signed_in(api, person)
+    logged_in_earlier(minutes=11)
+    make_accounts.session(person)
+
+    assert api.post(EXPORT).status_code == 400
     assert not Job.objects.exists()
 
 

@@ -142,3 +142,23 @@ def test_a_host_that_is_not_ours_is_refused() -> None:
 
 def test_probes_are_answered_under_any_host() -> None:
     assert get("/livez", HTTP_HOST="10.0.0.7:8000").status == 200
+
+
+@pytest.mark.parametrize("path", [REGISTER, "/api/v1/nowhere", "/api/v1/imports"])
+@pytest.mark.parametrize("length", [70_000, 2_000_000])
+def test_what_nobody_reads_of_a_body_is_not_left_on_the_connection(path: str, length: int) -> None:
+    sent = io.BytesIO(b" " * length)
+
+    answer = post(sent, CONTENT_LENGTH=str(length), PATH_INFO=path)
+
+    assert answer.status in {400, 401, 404, 413}
+    assert sent.read() == b""
+
+
+def test_a_body_far_too_large_is_not_read_at_all() -> None:
+    sent = io.BytesIO(b" ")
+
+    answer = post(sent, CONTENT_LENGTH=str(10**9))
+
+    assert answer.code == "body_too_large"
+    assert sent.tell() == 0

@@ -11,7 +11,8 @@ from rest_framework.test import APIClient
 
 from shop.errors import Malformed
 from shop.http.json import DEEPEST, MOST_VALUES, loads
-from tests.make.accounts import signed_in, superuser
+from tests.make import catalog as make_catalog
+from tests.make.accounts import address_fields, customer, session, signed_in, superuser
 
 pytestmark = pytest.mark.django_db
 
@@ -221,3 +222,75 @@ def test_a_problem_of_the_documents_address_is_json_too(client: Client) -> None:
 
     assert answer.status_code == 405
     assert _problem(answer)["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize("page", ["/api/docs", "/api/redoc", "/api/schema"])
+def test_pages_that_show_the_api_refuse_as_the_api_does(client: Client, page: str) -> None:
+    assert _problem(client.post(page))["code"] == "method_not_allowed"
+    assert _problem(client.get(page, HTTP_ACCEPT="image/png"))["code"] == "not_acceptable"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["cart", "me", "me/second-factors", "me/addresses/1", "orders/NONE", "jobs",
+     "jobs/00000000-0000-4000-8000-000000000000", "inventory/stock/1", "inventory/warehouses/main",
+     "inventory/transfers/1", "inventory/purchase-limits/1", "variants/1", "categories"],
+)  # fmt: skip
+def test_no_read_ignores_a_parameter_that_it_does_not_know(path: str) -> None:
+    problem = _problem(signed_in(APIClient(), superuser()).get(f"/api/v1/{path}?bogus=1"))
+
+    assert (problem["status"], problem["code"]) == (400, "unknown_field")
+    assert problem["errors"][0]["pointer"] == "/bogus"
+
+
+def test_a_slash_at_the_end_leads_to_the_same_next_page(client: Client) -> None:
+    for _ in range(2):
+        make_catalog.product()
+
+    plain, with_slash = (client.get(f"/api/v1/products{end}?page_size=1") for end in ("", "/"))
+
+    assert plain.content == with_slash.content
+    assert plain["ETag"] == with_slash["ETag"]
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_name_of_the_scheme_may_have_letters_of_any_case(scheme: str) -> None:
+    shopper = APIClient()
+    shopper.credentials(HTTP_AUTHORIZATION=f"{scheme} {session(customer()).access}")
+
+    assert shopper.get("/api/v1/me").status_code == 200
+
+
+def test_what_is_refused_first_of_all_is_no_less_safe_in_a_browser(client: Client) -> None:
+    response = client.post(UNKNOWN, "{}", "application/json", HTTP_CONTENT_ENCODING="gzip")
+
+    assert _problem(response)["status"] == 415
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("me/addresses", address_fields()),
+        ("inventory/warehouses", {"code": "third", "name": "Third", "country": "GB"}),
+    ],
+)
+def test_what_was_made_is_where_its_answer_says(path: str, body: dict[str, Any]) -> None:
+    api = signed_in(APIClient(), superuser())
+
+    made = api.post(f"/api/v1/{path}", body)
+
+    assert made.status_code == 201
+    assert made["Location"].startswith(f"/api/v1/{path}/")
+    assert api.get(made["Location"]).json() == made.json()
+
+
+def test_an_access_token_is_no_refresh_token(client: Client) -> None:
+    access = session(customer()).access
+
+    response = client.post(
+        "/api/v1/auth/token/refresh", {"refresh": access}, content_type="application/json"
+    )
+
+    assert _problem(response)["code"] == "invalid_refresh_token"

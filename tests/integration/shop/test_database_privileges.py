@@ -13,10 +13,13 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 from pytest_django.plugin import DjangoDbBlocker
 
+from catalog.models import Product, Variant
+from catalog.services import remove_product, remove_variant
 from shop.audit.tracking import tables_of_changes
 from shop.db.privileges import APPEND_ONLY, NEVER_DELETED, WORKERS_ALONE
 from shop.db.version import server_version
 from shop.management.granting import give_roles
+from tests.make import catalog as make_catalog
 from tests.make import database_roles as make
 from tests.make import inventory as make_inventory
 from tests.make.database_roles import acting_as, role, roles
@@ -97,6 +100,20 @@ def test_what_is_written_once_can_be_added_to_and_not_be_changed(purpose: str, l
         assert refused(purpose, change) is (column not in erased), column
     assert not refused(purpose, f"SELECT count(*) FROM {name}")
     assert not refused(purpose, f"INSERT INTO {name} SELECT * FROM {name} WHERE false")
+
+
+@pytest.mark.parametrize("purpose", ["web", "worker"])
+def test_what_nothing_points_at_can_be_deleted(purpose: str) -> None:
+    """Django also writes to the tables that could point at it, whether a row of theirs does."""
+    kept, gone = make_catalog.product(), make_catalog.product()
+    variant = make_catalog.variant()
+
+    with acting_as(purpose), transaction.atomic():
+        assert remove_product(product_id=gone.pk, now=make_catalog.NOW) == "deleted"
+        assert remove_variant(variant_id=variant.pk, now=make_catalog.NOW) == "deleted"
+
+    assert Product.objects.filter(pk__in=[kept.pk, gone.pk]).get() == kept
+    assert not Variant.objects.filter(pk=variant.pk).exists()
 
 
 @pytest.mark.parametrize("label", sorted(NEVER_DELETED))
