@@ -24,7 +24,14 @@ CODES = frozenset({"sku", "skus", "barcode", "gtin", "q", "external_ref"})
 _SEPARATORS = r"[ \u00a0\u2007\u202f.\-\u2010\u2011\u2013]?"
 _RUN = re.compile(rf"\d(?:{_SEPARATORS}\d){{12,}}")
 # What machines make up: digests, random names. One in some hundreds holds such digits by chance.
-_HEX = re.compile(r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{24,}(?![0-9A-Za-z])")
+_LONG_HEX = r"(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{24,}(?![0-9A-Za-z])"
+_HEX = re.compile(_LONG_HEX)
+# What logs hold besides: ids with a letter in them, and seconds that somebody measured.
+_LOGGED = re.compile(
+    rf"({_LONG_HEX}"
+    r"|(?<![0-9A-Za-z])(?=[0-9-]*[a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9A-Za-z])"
+    r"|(?<![0-9.])0\.[0-9]{13,}(?![0-9.]))"
+)
 _GROUP = re.compile(r"\d+")
 _SHORTEST, _LONGEST = 13, 19
 # Prefix and lengths: Visa, Mastercard, American Express, Diners, Discover, JCB, UnionPay, Maestro.
@@ -69,7 +76,12 @@ def holds_card_number(text: str, *, field: str = "") -> bool:
 
 def without_card_numbers(text: str) -> str:
     """Return the text with each number of a card, or what could be one, taken out: for logs."""
-    return _RUN.sub(lambda run: "[card]" if holds_card_number(run[0]) else run[0], text)
+    parts = _LOGGED.split(text)  # each second one is nobody's number
+    parts[::2] = [
+        _RUN.sub(lambda run: "[card]" if holds_card_number(run[0]) else run[0], part)
+        for part in parts[::2]
+    ]
+    return "".join(parts)
 
 
 def _found(value: Any, *, pointer: str, field: str) -> Iterator[str]:

@@ -115,6 +115,19 @@ def test_logs_have_them_taken_out() -> None:
     assert without_card_numbers("took 1234567890123 ms") == "took 1234567890123 ms"
 
 
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        "task=ffc41111-1111-1111-1111-11111111a633",
+        "digest abc4111111111111111fed00411111",
+        "succeeded in 0.4111111111111111s: None",
+    ],
+)
+def test_logs_keep_what_machines_make_up(made_up: str) -> None:
+    assert without_card_numbers(made_up) == made_up
+    assert without_card_numbers(f"{made_up} 4111111111111111") == f"{made_up} [card]"
+
+
 def test_digits_inside_a_long_random_word_are_not_a_card() -> None:
     # An address of random letters was refused now and then, as somebody's relay address would be.
     assert not holds_card_number(f"ab{TEST_CARDS[0]}cdef0123@relay.example")
