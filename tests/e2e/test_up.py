@@ -98,7 +98,9 @@ def test_it_stops_all_that_it_started(tmp_path: Path, by: signal.Signals) -> Non
 
 def test_nothing_outlives_a_killed_owner_and_the_next_run_is_quick(tmp_path: Path) -> None:
     home = tmp_path / "home"
+    started = time.monotonic()
     with running_shop(home, demo=False) as shop:
+        first = time.monotonic() - started
         wait_for(lambda: len(family_of(shop.pid)) > 8)
         family = shop.family()
 
@@ -108,7 +110,8 @@ def test_nothing_outlives_a_killed_owner_and_the_next_run_is_quick(tmp_path: Pat
 
     started = time.monotonic()
     with running_shop(home, demo=False):
-        assert time.monotonic() - started < 10
+        # Beside the first, which had tables to make: machines differ.
+        assert time.monotonic() - started < first
 
 
 def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_what_is_paid_at_the_boundary_has_its_stock() -> None:
 
 
 def test_without_a_look_at_the_hold_it_is_sold_twice() -> None:
-    taken_over = ("SELECT coalesce(bool_or(state = 'RELEASED'), false) FROM mine", "SELECT false")
+    taken_over = ("SELECT coalesce(bool_or(state = 'RELEASED'), false)", "SELECT false")
     claimed = ("bool_or(state = 'RELEASED')", "bool_or(false)")
     with (
         thrown_away(),
