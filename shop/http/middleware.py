@@ -182,7 +182,7 @@ def _declared_length(request: HttpRequest) -> int:
 
 
 def _read_what_is_left(request: HttpRequest) -> None:
-    """Read what no view has read of the body, up to a size.
+    """Read what no view has read of the body, up to a size; nothing from who is over the limit.
 
     The server says that the connection may be used again, and then closes it if that much is left:
     the client's next request would be lost.
@@ -192,6 +192,9 @@ def _read_what_is_left(request: HttpRequest) -> None:
         return
     if hasattr(request, "_body"):  # read as a whole, and kept
         return
+    decision = getattr(request, "rate_limit", None)
+    if decision is not None and not decision.taken.is_allowed:
+        return  # whoever asks too often gets no thread to send slowly to
     try:
         while request._stream.read(left_to_server):
             pass

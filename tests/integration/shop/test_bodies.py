@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from gunicorn.http.errors import InvalidChunkSize  # type: ignore[import-untyped]
 
+from shop.http.rate_limit.rates import Rate
 from shop.wsgi import application
 
 pytestmark = pytest.mark.django_db
@@ -161,4 +162,15 @@ def test_a_body_far_too_large_is_not_read_at_all() -> None:
     answer = post(sent, CONTENT_LENGTH=str(10**9))
 
     assert answer.code == "body_too_large"
+    assert sent.tell() == 0
+
+
+def test_nothing_is_read_from_whoever_is_over_the_limit(settings: Any) -> None:
+    settings.SHOP_RATE_LIMIT = Rate(1, 60)
+    post(io.BytesIO(b"{}"), CONTENT_LENGTH="2", PATH_INFO="/api/v1/nowhere")
+    sent = io.BytesIO(b" " * 70_000)
+
+    answer = post(sent, CONTENT_LENGTH="70000", PATH_INFO="/api/v1/nowhere")
+
+    assert answer.status == 429
     assert sent.tell() == 0
