@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
+from shop.db.updating import Change
 from shop.errors import Conflict, Invalid
 from shop.models import IdempotencyKey
 
@@ -23,6 +24,12 @@ from shop.models import IdempotencyKey
 # is waited for, and short enough that who was struck twice still has an answer within a minute.
 LOCK_SECONDS = 30
 LEFT_AFTER = timedelta(minutes=2)  # who has no answer by then was killed, and did not come back
+
+_COMPLETE = """
+    UPDATE shop_idempotencykey
+    SET state = 'DONE', response_status = %s, response_headers = %s::jsonb, response_body = %s
+    WHERE id = %s AND state = 'STARTED'
+"""
 
 
 class IdempotencyKeyReused(Invalid):
@@ -154,20 +161,13 @@ def complete(claim_id: int, answer: StoredAnswer) -> None:
     The body is kept encrypted: answers hold addresses and tokens. Once stored it stays.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE shop_idempotencykey
-            SET state = 'DONE', response_status = %s, response_headers = %s::jsonb,
-                response_body = %s
-            WHERE id = %s AND state = 'STARTED'
-            """,
-            [
-                answer.status,
-                orjson.dumps(answer.headers).decode(),
-                _box().encrypt(answer.body),
-                claim_id,
-            ],
-        )
+        cursor.execute(*completion(claim_id, answer))
+
+
+def completion(claim_id: int, answer: StoredAnswer) -> Change:
+    """Return what `complete` does, undone: for a part of the statement that makes it true."""
+    headers = orjson.dumps(answer.headers).decode()
+    return Change(_COMPLETE, [answer.status, headers, _box().encrypt(answer.body), claim_id])
 
 
 def discard(claim_id: int) -> None:

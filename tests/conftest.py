@@ -27,7 +27,7 @@ from rest_framework.test import APIClient  # noqa: E402
 from cart.selectors import forget_rules  # noqa: E402
 from catalog.selectors import forget_pages  # noqa: E402
 from inventory.selectors import forget_sale_board  # noqa: E402
-from inventory.store import forget_shortages  # noqa: E402
+from inventory.store import forget_plenty, forget_shortages  # noqa: E402
 from shop.cache.aside import forget_outage  # noqa: E402
 from shop.http.rate_limit.attempts import forget_local_attempts  # noqa: E402
 from shop.http.rate_limit.limiter import forget_local_counts  # noqa: E402
@@ -56,6 +56,7 @@ def _empty_redis() -> Iterator[None]:
     forget_outage()
     forget_sale_board()
     forget_shortages()
+    forget_plenty()
     forget_local_counts()
     forget_local_attempts()
     caches.close_all()

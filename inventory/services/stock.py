@@ -62,10 +62,11 @@ def refuse_short_lines(
     nothing promises nothing: only `reserve_stock` does.
 
     A shortage is remembered for some seconds, see `refuse_known_shortage`. So the caller's
-    transaction has not changed any stock.
+    transaction has not changed any stock. And with `now` there may be no look at all: where this
+    process saw hundreds left seconds ago, it is left to `reserve_stock` to refuse.
     """
     wanted = _summed(lines)
-    if not wanted:
+    if not wanted or (now is not None and store.saw_plenty(wanted)):
         return
     look = _refuse_if_short(wanted, reference="", now=now, at=now, remembers=now is not None)
     if now is not None and look.has_terms:
@@ -158,6 +159,8 @@ def _reserve(wish: _Wish) -> None:
     wanted, reference, now = wish.wanted, wish.reference, wish.now
     levels, has_terms = _look_and_lock(wanted, reference, now)
     taken = _allocated(wanted, levels, wish.country)
+    if taken is None or has_terms:
+        store.forget_plenty(wanted)
     if taken is None:
         look = _refuse_if_short(wanted, reference=reference, now=now, at=now)
         if look.is_held:
@@ -192,6 +195,8 @@ def _reserve(wish: _Wish) -> None:
                 for level in _released(levels, freed)
             ]
             tell_of_change(levels, after)
+            if not has_terms:
+                store.note_left(_available(after))
             _tell_sales(terms, before=levels, after=after, freed=freed)
 
 

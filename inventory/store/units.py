@@ -6,15 +6,14 @@ the time of its last change, in milliseconds since 1970, as long as a shortage m
 
 import random
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import structlog
-from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from inventory.store.shortages import FRESH_SECONDS, doubt_shortages
-from shop.redis import ask_each, cache_client
+from shop.redis import Command, ask_each, cache_client
 
 # Each copy lives from 4 to 6 seconds, so that copies made together do not end together.
 _SHORTEST_MS = 4000
@@ -30,11 +29,8 @@ def remembered_units(variant_ids: Collection[int]) -> dict[int, int] | None:
     if not variant_ids:
         return {}
     asked = list(variant_ids)
-    pipeline = cache_client().pipeline(transaction=False)
-    for variant_id in asked:
-        pipeline.get(_key(variant_id))
     try:
-        found = pipeline.execute()
+        found = ask_each(cache_client(), [("GET", _key(variant_id)) for variant_id in asked])
     except RedisError as error:
         log.warning("stock_hints_unread", error=type(error).__name__)
         return None
@@ -49,11 +45,11 @@ def remember_units(units: Mapping[int, int]) -> None:
     """Remember these for some seconds, in one trip."""
     if not units:
         return
-    pipeline = cache_client().pipeline(transaction=False)
+    commands: list[Command] = []
     for variant_id, available in units.items():
         lifetime = random.randint(_SHORTEST_MS, _LONGEST_MS)  # noqa: S311 — jitter, not a secret
-        pipeline.set(_key(variant_id), available, px=lifetime)
-    _run(pipeline)
+        commands.append(("SET", _key(variant_id), available, "PX", lifetime))
+    _tell(commands)
 
 
 def forget_units(variant_ids: Collection[int]) -> None:
@@ -64,11 +60,11 @@ def forget_units(variant_ids: Collection[int]) -> None:
     if not variant_ids:
         return
     doubt_shortages(variant_ids)
-    pipeline = cache_client().pipeline(transaction=False)
+    commands: list[Command] = []
     for variant_id in variant_ids:
-        pipeline.unlink(_key(variant_id))
-        pipeline.set(_moved_key(variant_id), int(time.time() * 1000), px=_MOVED_MS)
-    _run(pipeline)
+        commands.append(("UNLINK", _key(variant_id)))
+        commands.append(("SET", _moved_key(variant_id), int(time.time() * 1000), "PX", _MOVED_MS))
+    _tell(commands)
 
 
 def have_moved(seen: Mapping[int, datetime]) -> bool:
@@ -88,9 +84,9 @@ def have_moved(seen: Mapping[int, datetime]) -> bool:
     )
 
 
-def _run(pipeline: Pipeline) -> None:
+def _tell(commands: Sequence[Command]) -> None:
     try:
-        pipeline.execute()
+        ask_each(cache_client(), commands)  # to say any of it twice does no harm
     except RedisError as error:
         log.warning("stock_hints_unwritten", error=type(error).__name__)
 

@@ -64,7 +64,10 @@ class Payment(models.Model):
 
     class Status(models.TextChoices):
         NEW = "NEW", "New"  # the provider has not been asked
-        REQUESTED = "REQUESTED", "Requested"  # asked; what became of it may be unknown
+        REQUESTED = (
+            "REQUESTED",
+            "Requested",
+        )  # asked, or about to be; what came of it may be unknown
         REQUIRES_ACTION = "REQUIRES_ACTION", "Payer must act"
         AUTHORIZED = "AUTHORIZED", "Authorized"
         CAPTURED = "CAPTURED", "Captured"

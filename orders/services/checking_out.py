@@ -1,7 +1,7 @@
 """Checkout: prepare, pay, settle. Any of the three may be killed, and any may be repeated.
 
 1. Prepare, one transaction: the key is claimed, prices and tax are read, order, lines and payment
-   attempt are written, and last the stock is held.
+   attempt (as one that is about to be asked for) are written, and last the stock is held.
 2. Pay, outside of any transaction, with the attempt's id as the provider's idempotency key.
 3. Settle, one transaction in the function that the sweeper shares; the answer is stored in it.
 
@@ -294,6 +294,8 @@ def _prepare(
         expires_at=now + timedelta(seconds=settings.SHOP_HOLD_SECONDS),
         payment_id=payment_id,
         idempotency_claim=claim.id,
+        # Else it would be a transaction of its own, with a wait for the disk, to say it next.
+        is_asked_next=True,
     )
     fault("checkout.before_commit")
     return _Prepared(payment=placed.payment, known=placed)
@@ -359,7 +361,7 @@ def _pay_and_settle(
     now: datetime,
 ) -> CheckoutAnswer:
     try:
-        result = pay(payment, now=now)
+        result = pay(payment, now=now, is_noted=known is not None)
     except ProviderTimeout:
         return _accept(payment, scope=scope, request_id=request_id, now=now)
     except ProviderError:

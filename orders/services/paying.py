@@ -27,9 +27,10 @@ from orders.providers.base import Outcome, PaymentRequest, PaymentResult, Provid
 from orders.services.answers import checkout_answer
 from orders.services.drafts import OrderDraft, PlacedOrder
 from orders.services.placing import buyer_of, place_order, stock_lines
-from orders.services.states import move_order, move_payment
+from orders.services.states import Turn, move_order, move_payment, turn_order, turn_payment
 from shop import idempotency
 from shop.db.joining import joining
+from shop.db.updating import Change
 from shop.faults import fault
 from shop.idempotency import StoredAnswer
 from shop.money import Money
@@ -92,13 +93,15 @@ def claim_payment(payment: Payment, *, now: datetime) -> bool:
         return bool(cursor.rowcount == 1)
 
 
-def pay(payment: Payment, *, now: datetime) -> PaymentResult | None:
+def pay(payment: Payment, *, now: datetime, is_noted: bool = False) -> PaymentResult | None:
     """Ask the provider to take the money; None when the attempt is over already.
 
-    Never call it in a transaction: it waits for somebody else's machine. Safe to repeat, and safe
-    to be killed in: the provider does it once per payment. Raises ProviderError.
+    That it is asked for is noted first; with `is_noted` the caller has just done that, in the
+    transaction that made the payment. Never call it in a transaction: it waits for somebody else's
+    machine. Safe to repeat, and safe to be killed in: the provider does it once per payment.
+    Raises ProviderError.
     """
-    if not claim_payment(payment, now=now):
+    if not is_noted and not claim_payment(payment, now=now):
         return None
     fault("payment.before_asking", error=ProviderTimeout)
     result = provider_of(payment.provider).pay(request_of(payment))
@@ -139,11 +142,12 @@ def settle_payment(
     ):
         return Settlement(order, payment, is_news=False)
     fault("settle.locked")
+    earlier = _events_before(payment, known)
     _note(payment, result, now=now)
-    sold: _Hold | None = None
+    sale: _Sale | None = None
     match result.outcome:
         case Outcome.CAPTURED | Outcome.AUTHORIZED:
-            event, sold = _money_came(order, payment, result, now=now)
+            sale, event = _money_came(order, payment, result, now=now)
         case Outcome.REQUIRES_ACTION:
             event = _payer_must_act(order, payment, now=now)
         case Outcome.DECLINED:
@@ -164,9 +168,11 @@ def settle_payment(
                 detail=because,
                 tells_buyer=known is None,
             )
-    answer = _complete_answer(order, payment, known=known, event=event, request_id=request_id)
-    if sold is not None:
-        _let_leave(sold, now=now)
+    answer = _answer(order, payment, known=known, events=[*earlier, event], request_id=request_id)
+    if sale is not None:
+        sale.write(payment, answer, now=now)
+    elif payment.idempotency_claim is not None:
+        _keep_or_discard(payment.idempotency_claim, answer)
     fault("settle.before_commit")
     return Settlement(order, payment, is_news=True, answer=answer)
 
@@ -291,10 +297,10 @@ def _note(payment: Payment, result: PaymentResult, *, now: datetime) -> None:
 
 def _money_came(
     order: Order, payment: Payment, result: PaymentResult, *, now: datetime
-) -> tuple[OrderEvent, "_Hold | None"]:
-    """Note what follows from the money; the hold that is returned is to be sold last of all."""
+) -> tuple["_Sale | None", OrderEvent]:
+    """Return the sale that follows from the money, to be written last of all; or give it back."""
     taken = result.outcome is Outcome.CAPTURED
-    move_payment(
+    paid = turn_payment(
         payment,
         Payment.Status.CAPTURED if taken else Payment.Status.AUTHORIZED,
         also=_OUTCOME_FIELDS,
@@ -304,29 +310,51 @@ def _money_came(
     if told != asked:
         # Never paid by the wrong amount: what came goes back, and somebody should look.
         log.error("payment_amount_differs", order=order.number, payment=str(payment.pk))
-        return _give_back(order, payment, now=now, why=f"Paid {told}, not {asked}"), None
-    if order.status == Order.Status.CANCELLED:
-        return _give_back(order, payment, now=now, why="Paid after the order had ended"), None
-    hold = _hold_to_sell(order, now=now)
-    if hold is None:
-        return _give_back(order, payment, now=now, why="Sold out before the money came"), None
+        why = f"Paid {told}, not {asked}"
+    elif order.status == Order.Status.CANCELLED:
+        why = "Paid after the order had ended"
+    elif hold := _hold_to_sell(order, now=now):
+        turn = _confirmed(order, is_taken=taken, now=now)
+        return _Sale(turn=turn, paid=paid, hold=hold), turn.event
+    else:
+        why = "Sold out before the money came"
+    return None, _give_back(order, payment, paid, now=now, why=why)
+
+
+def _confirmed(order: Order, *, is_taken: bool, now: datetime) -> Turn:
     order.confirmed_at = now
     is_history = order.channel == Channel.HISTORY
     confirmed = message_of(
         topic="order.confirmed", key=f"order:{order.pk}", payload={"v": 1, "order_id": order.pk}
     )
-    event = move_order(
+    return turn_order(
         order,
         event=OrderEvent.Kind.CONFIRMED,
         now=now,
         # What a history tells of was handed over long ago, and nobody waits for a mail about it.
         status=Order.Status.COMPLETED if is_history else Order.Status.CONFIRMED,
         fulfillment_status=Order.FulfillmentStatus.FULFILLED if is_history else None,
-        payment_status=(Order.PaymentStatus.PAID if taken else Order.PaymentStatus.AUTHORIZED),
+        payment_status=(Order.PaymentStatus.PAID if is_taken else Order.PaymentStatus.AUTHORIZED),
         also=["confirmed_at"],
         messages=[] if is_history else [confirmed],
     )
-    return event, hold
+
+
+@dataclass(frozen=True, slots=True)
+class _Sale:
+    """An order whose money came, with all that is still to be written of it."""
+
+    turn: Turn
+    paid: Change
+    hold: "_Hold"
+
+    def write(self, payment: Payment, answer: StoredAnswer | None, *, now: datetime) -> None:
+        """Write payment, order and answer in one statement, and then have the stock leave."""
+        beside = [self.paid]
+        if answer is not None and payment.idempotency_claim is not None:
+            beside.append(idempotency.completion(payment.idempotency_claim, answer))
+        self.turn.write(beside=beside)
+        _let_leave(self.hold, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,13 +394,15 @@ def _let_leave(hold: _Hold, *, now: datetime) -> None:
         release_stock(reference=hold.in_place_of, now=now)
 
 
-def _give_back(order: Order, payment: Payment, *, now: datetime, why: str) -> OrderEvent:
+def _give_back(
+    order: Order, payment: Payment, paid: Change, *, now: datetime, why: str
+) -> OrderEvent:
     """Cancel the order if it is not yet, and have the sweeper return the money that came."""
     is_pending = order.status == Order.Status.PENDING
     if is_pending:
         order.cancelled_at = now
         order.cancel_reason = why
-    event = move_order(
+    event = turn_order(
         order,
         event=OrderEvent.Kind.PAYMENT_LATE,
         now=now,
@@ -382,7 +412,7 @@ def _give_back(order: Order, payment: Payment, *, now: datetime, why: str) -> Or
         ),
         also=["cancelled_at", "cancel_reason"] if is_pending else [],
         detail=why,
-    )
+    ).write(beside=[paid])
     if is_pending:
         release_stock(reference=order.stock_reference, now=now)
         announce_cancellation(order)
@@ -430,29 +460,38 @@ def _payer_must_act(order: Order, payment: Payment, *, now: datetime) -> OrderEv
     )
 
 
-def _complete_answer(
+def _events_before(payment: Payment, known: PlacedOrder | None) -> list[OrderEvent]:
+    """Return what had happened to the order so far, for the answer that is to be stored."""
+    if payment.idempotency_claim is None:
+        return []
+    return known.events if known else list(payment.order.events.order_by("id"))
+
+
+def _answer(
     order: Order,
     payment: Payment,
     *,
     known: PlacedOrder | None,
-    event: OrderEvent,
+    events: list[OrderEvent],
     request_id: str,
 ) -> StoredAnswer | None:
-    """Store the answer of the checkout that began this, in the transaction that makes it true."""
-    if payment.idempotency_claim is None:
+    """Return the answer of the checkout that began this, to be stored with what makes it true."""
+    if payment.idempotency_claim is None or has_ended_unpaid(order, payment):
         return None
-    if has_ended_unpaid(order, payment):
-        idempotency.discard(payment.idempotency_claim)
-        return None
-    answer = checkout_answer(
+    return checkout_answer(
         order,
         payment,
         lines=known.lines if known else list(order.lines.order_by("position")),
-        events=[*known.events, event] if known else list(order.events.order_by("id")),
+        events=events,
         request_id=request_id,
     )
-    idempotency.complete(payment.idempotency_claim, answer)
-    return answer
+
+
+def _keep_or_discard(claim_id: int, answer: StoredAnswer | None) -> None:
+    if answer is None:
+        idempotency.discard(claim_id)
+    else:
+        idempotency.complete(claim_id, answer)
 
 
 def has_ended_unpaid(order: Order, payment: Payment) -> bool:

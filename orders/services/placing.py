@@ -51,6 +51,7 @@ def place_order(
     payment_id: uuid.UUID | None = None,
     idempotency_claim: int | None = None,
     is_swept: bool = True,
+    is_asked_next: bool = False,
 ) -> PlacedOrder:
     """Place a priced order: pending, its stock held until `expires_at`, its payment not asked yet.
 
@@ -58,7 +59,8 @@ def place_order(
     here on. A refusal has written the order already, so that transaction is to be rolled back. An
     `external_ref` that is known returns that order, whatever the draft says now. The same number
     of queries for any number of lines. With `is_swept` a sweeper pays and settles if nobody else
-    has, half a minute after `now`.
+    has, half a minute after `now`. With `is_asked_next` the payment is REQUESTED from the start:
+    the caller asks the provider as soon as it has committed, and need not say so again.
 
     Raises OutOfStock, PurchaseLimitExceeded, and IntegrityError of `order_once_per_cart_version`
     for a cart version that has an order already.
@@ -74,6 +76,9 @@ def place_order(
         token=token,
         amount_minor=order.total_minor,
         currency=order.currency,
+        status=Payment.Status.REQUESTED if is_asked_next else Payment.Status.NEW,
+        attempts=1 if is_asked_next else 0,
+        requested_at=now if is_asked_next else None,
         idempotency_claim=idempotency_claim,
         next_attempt_at=now + HEAD_START if is_swept else None,
         created_at=now,

@@ -1,12 +1,13 @@
-"""Which state may follow which, and the only two functions that change one."""
+"""Which state may follow which, and the only functions that change one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from orders.errors import TransitionRefused
 from orders.models import Order, OrderEvent, Payment
 from shop.db.inserting import update_with
-from shop.db.updating import update_row
+from shop.db.updating import Change, update_of, update_row
 from shop.models import OutboxMessage
 
 _Order = Order.Status
@@ -61,6 +62,21 @@ PAYMENT_EDGES: Edges = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An order in its next state, not written yet."""
+
+    order: Order
+    changed: Sequence[str]
+    event: OrderEvent
+    messages: Sequence[OutboxMessage]
+
+    def write(self, *, beside: Sequence[Change] = ()) -> OrderEvent:
+        """Save the order, note the event, tell of it, and do what goes with it: one statement."""
+        update_with(self.order, self.changed, [self.event, *self.messages], beside=beside)
+        return self.event
+
+
 def move_order(
     order: Order,
     *,
@@ -72,13 +88,42 @@ def move_order(
     also: Sequence[str] = (),
     detail: str = "",
     actor_id: int | None = None,
-    messages: Sequence[OutboxMessage] = (),
 ) -> OrderEvent:
-    """Change the order's states along their edges, save it, note the event, and tell of it.
+    """Change the order's states along their edges, save it, and note the event.
 
     One statement. The caller holds the order's lock. `also` names other fields that it has set. A
     state that is not given, or is the present one, stays. Raises TransitionRefused before anything
     is written.
+    """
+    return turn_order(
+        order,
+        event=event,
+        now=now,
+        status=status,
+        payment_status=payment_status,
+        fulfillment_status=fulfillment_status,
+        also=also,
+        detail=detail,
+        actor_id=actor_id,
+    ).write()
+
+
+def turn_order(
+    order: Order,
+    *,
+    event: OrderEvent.Kind,
+    now: datetime,
+    status: Order.Status | None = None,
+    payment_status: Order.PaymentStatus | None = None,
+    fulfillment_status: Order.FulfillmentStatus | None = None,
+    also: Sequence[str] = (),
+    detail: str = "",
+    actor_id: int | None = None,
+    messages: Sequence[OutboxMessage] = (),
+) -> Turn:
+    """Do what `move_order` does but for writing it, which the caller does with what goes with it.
+
+    `messages` are told of it.
     """
     wanted = (
         ("status", status, ORDER_EDGES),
@@ -97,8 +142,7 @@ def move_order(
             setattr(order, field, state)
     order.version += 1
     noted = OrderEvent(order=order, kind=event, happened_at=now, detail=detail, actor_id=actor_id)
-    update_with(order, changed, [noted, *messages])
-    return noted
+    return Turn(order, changed, noted, messages)
 
 
 def move_payment(payment: Payment, status: Payment.Status, *, also: Sequence[str] = ()) -> None:
@@ -106,10 +150,20 @@ def move_payment(payment: Payment, status: Payment.Status, *, also: Sequence[str
 
     The caller holds the lock of the payment and its order. Raises TransitionRefused.
     """
+    _turn_payment(payment, status)
+    update_row(payment, ["status", *also])
+
+
+def turn_payment(payment: Payment, status: Payment.Status, *, also: Sequence[str] = ()) -> Change:
+    """Do what `move_payment` does but for writing it: what it returns is to go with a `Turn`."""
+    _turn_payment(payment, status)
+    return update_of(payment, ["status", *also])
+
+
+def _turn_payment(payment: Payment, status: Payment.Status) -> None:
     if payment.status != status:
         require_edge(PAYMENT_EDGES, "payment", payment.status, status)
     payment.status = status
-    update_row(payment, ["status", *also])
 
 
 def require_edge(edges: Edges, field: str, present: str, wanted: str) -> None:

@@ -29,7 +29,7 @@ from shop.breaker import Breaker
 from shop.cache.drops import DropLog
 from shop.cache.gate import Gate
 from shop.observe import metrics
-from shop.redis import ask, ask_script, ask_script_of_many, cache_client
+from shop.redis import ask, ask_each, ask_script, ask_script_of_many, cache_client
 
 LEASE_MS = 2000
 WAIT_SECONDS = 0.3
@@ -281,12 +281,12 @@ class AsideCache:
         return {key: value for key, value in values.items() if value != _ABSENT}
 
     def _look_at_many(self, keys: Collection[str | int]) -> dict[str | int, _Found]:
-        pipe = cache_client().pipeline(transaction=False)
-        for key in keys:
-            pipe.hmget(self._key(key), [self._field, f"fresh:{self._field}"])
+        fields = (self._field, f"fresh:{self._field}")
+        commands = [("HMGET", self._key(key), *fields) for key in keys]
+        kept = _answer_of(lambda: ask_each(cache_client(), commands))
         found = {
             key: _Found(value, b"use")
-            for key, (value, fresh_until) in zip(keys, _answer_of(pipe.execute), strict=True)
+            for key, (value, fresh_until) in zip(keys, kept, strict=True)
             if value is not None and _is_fresh(fresh_until)
         }
         others = [key for key in keys if key not in found]
@@ -307,10 +307,8 @@ class AsideCache:
         """
         wanted = list(dict.fromkeys(keys))
         try:
-            pipe = cache_client().pipeline(transaction=False)
-            for key in wanted:
-                pipe.hget(self._key(key), self._field)
-            rows = pipe.execute()
+            commands = [("HGET", self._key(key), self._field) for key in wanted]
+            rows = ask_each(cache_client(), commands)
         except RedisError as error:
             log.warning("cache_unavailable", name=self._name, error=type(error).__name__)
             return {}

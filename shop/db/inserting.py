@@ -27,7 +27,7 @@ from django.db.models import (
 )
 from psycopg.sql import SQL, Composable, Identifier
 
-from shop.db.updating import update_of
+from shop.db.updating import Change, update_of
 
 # What these make of a value of this very type is the value.
 _KEPT_AS_IT_IS: dict[Any, type] = {
@@ -82,16 +82,28 @@ def insert_all(rows: Sequence[Model]) -> None:
             _is_there(row, key)
 
 
-def update_with(row: Model, names: Sequence[str], others: Sequence[Model]) -> None:
+def update_with(
+    row: Model, names: Sequence[str], others: Sequence[Model], *, beside: Sequence[Change] = ()
+) -> None:
     """Do what `update_row(row, names)` does, and insert `others`, in one statement or not at all.
 
-    The keys of the others are made by the database; those of one model stand side by side. Raises
-    DatabaseError if the row is not there.
+    The keys of the others are made by the database; those of one model stand side by side. Changes
+    `beside` are of rows of other tables that nobody else can change, as the caller has them locked:
+    none of them is missed. Raises DatabaseError if the row is not there.
     """
     batches = [list(batch) for _, batch in groupby(others, key=type)]
     update, params = update_of(row, names)
-    sql = _changing(update, type(row), tuple(type(batch[0]) for batch in batches))
-    params += [_rows(batch, _fields(type(batch[0]), with_key=False)) for batch in batches]
+    sql = _changing(
+        update,
+        type(row),
+        tuple(type(batch[0]) for batch in batches),
+        tuple(change.sql for change in beside),
+    )
+    params = [
+        *params,
+        *(value for change in beside for value in change.params),
+        *(_rows(batch, _fields(type(batch[0]), with_key=False)) for batch in batches),
+    ]
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
         found, *made = cursor.fetchone()
@@ -108,11 +120,17 @@ def _alone(model: type[Model]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _changing(update: str, model: type[Model], others: tuple[type[Model], ...]) -> str:
+def _changing(
+    update: str, model: type[Model], others: tuple[type[Model], ...], beside: tuple[str, ...]
+) -> str:
     key = Identifier(model._meta.pk.column)
     parts: list[Composable] = [
-        # The text of `update_of`, in which no value stands.
-        SQL("changed AS ({} RETURNING {})").format(SQL(update), key)
+        # The texts of `update_of` and its like, in which no value stands.
+        SQL("changed AS ({} RETURNING {})").format(SQL(update), key),
+        *(
+            SQL("{} AS ({})").format(Identifier(f"beside_{place}"), SQL(change))
+            for place, change in enumerate(beside)
+        ),
     ]
     made: list[Composable] = [SQL("EXISTS (SELECT FROM changed)")]
     for place, other in enumerate(others):

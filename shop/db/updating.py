@@ -6,7 +6,7 @@ third. Only for rows that every order changes; elsewhere Django's own ways are p
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db import DatabaseError, connection
 from django.db.models import Field, Model
@@ -15,23 +15,31 @@ from psycopg.sql import SQL, Identifier, Placeholder
 ModelT = TypeVar("ModelT", bound=Model)
 
 
+class Change(NamedTuple):
+    """A statement that changes rows, with its parameters: for a part of a larger one."""
+
+    sql: str
+    params: list[Any]
+
+
 def update_row(row: Model, names: Sequence[str]) -> None:
     """Do what `save(update_fields=names)` does for a model without signals. One statement.
 
     Raises DatabaseError if the row is not there.
     """
-    sql, params = update_of(row, names)
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(*update_of(row, names))
         if cursor.rowcount != 1:
             raise DatabaseError("update_row did not find its row.")
 
 
-def update_of(row: Model, names: Sequence[str]) -> tuple[str, list[Any]]:
-    """Return the statement of `update_row` and its parameters: for a part of a larger one."""
+def update_of(row: Model, names: Sequence[str]) -> Change:
+    """Return what `update_row` does, undone."""
     fields, sql = _update(type(row), tuple(names))
     values = [(field, field.pre_save(row, add=False)) for field in fields]
-    return sql, [*(field.get_db_prep_save(value, connection) for field, value in values), row.pk]
+    return Change(
+        sql, [*(field.get_db_prep_save(value, connection) for field, value in values), row.pk]
+    )
 
 
 @lru_cache(maxsize=256)

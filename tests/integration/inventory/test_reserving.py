@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from inventory.errors import OutOfStock, ReservationOver
-from inventory.models import Reservation, Stock, StockMovement
+from inventory.models import PurchaseLimit, Reservation, Stock, StockMovement
 from inventory.selectors import drifted_stock, expired_references
 from inventory.services import (
     ReceiptLine,
@@ -254,6 +254,34 @@ class TestStatements:
             refuse_short_lines(lines=[StockLine(stock.variant_id, 2) for stock, _ in lines])
 
         assert [len(reserving), len(looking)] == [2, 1]
+
+    def test_no_look_where_plenty_was_left_and_the_hold_refuses_all_the_same(self) -> None:
+        stock = make.stock(on_hand=200)
+        lines = [StockLine(stock.variant_id, 150)]
+        reserve("order:1", (stock, 60))
+
+        with CaptureQueriesContext(connection) as looking:
+            refuse_short_lines(lines=lines, now=NOW)
+        with pytest.raises(OutOfStock):
+            reserve("order:2", (stock, 150))
+        # A refusal ends it.
+        with pytest.raises(OutOfStock):
+            refuse_short_lines(lines=lines, now=NOW)
+
+        assert len(looking) == 0
+        assert counters(stock) == (200, 60)
+
+    def test_fewer_than_plenty_are_looked_at_and_so_is_what_has_terms(self) -> None:
+        few, bound = make.stock(on_hand=100), make.stock(on_hand=500)
+        PurchaseLimit.objects.create(variant_id=bound.variant_id, units=400, updated_at=NOW)
+        reserve("order:1", (few, 1), (bound, 1))
+
+        with CaptureQueriesContext(connection) as looking:
+            refuse_short_lines(lines=[StockLine(few.variant_id, 1)], now=NOW)
+        with CaptureQueriesContext(connection) as looking_too:
+            refuse_short_lines(lines=[StockLine(bound.variant_id, 1)], now=NOW)
+
+        assert (len(looking), len(looking_too) > 0) == (1, True)
 
     def test_a_thousand_lines_at_once(self) -> None:
         stocks = make.many_stocks(1100, on_hand=7)

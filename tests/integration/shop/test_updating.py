@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from cart.models import ShippingZone
 from orders.models import Order, OrderEvent, Payment
 from shop.db.inserting import insert_all, update_with
-from shop.db.updating import update_row
+from shop.db.updating import update_of, update_row
 from shop.models import OutboxMessage
 from tests.make import orders as make
 
@@ -101,6 +101,22 @@ def test_a_row_is_changed_and_others_are_written_in_one_statement(
     assert values(OrderEvent.objects.get(kind="CONFIRMED")) == values(events[0])
     kept = list(OutboxMessage.objects.filter(pk__in=[one.pk for one in messages]).order_by("pk"))
     assert [values(one) for one in kept] == [values(one) for one in messages]
+
+
+def test_rows_of_other_tables_are_changed_beside_it(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    placed = make.placed((make.variant(), 1))
+    order, payment = placed.order, placed.payment
+    order.version, payment.failure_code, payment.token = 7, "100% sure", "not written"
+
+    with django_assert_num_queries(1):
+        update_with(order, ["version"], [message(1)], beside=[update_of(payment, ["failure_code"])])
+
+    assert Order.objects.get(pk=order.pk).version == 7
+    kept = Payment.objects.get(pk=payment.pk)
+    assert (kept.failure_code, kept.token != "not written") == ("100% sure", True)
+    assert OutboxMessage.objects.filter(key="order:1").count() == 1
 
 
 def test_nothing_is_written_beside_a_row_that_is_not_there() -> None:

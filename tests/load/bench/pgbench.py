@@ -59,7 +59,6 @@ SCRIPT = r"""
         VALUES (:n::text, 'STARTED', now()) ON CONFLICT DO NOTHING RETURNING id;
     SELECT * FROM bench.card WHERE id IN (:s1, :s1 + 1, :s1 + 2);
     SELECT version FROM bench.rules;
-    SELECT id, on_hand - reserved FROM bench.stock WHERE id IN (:s1, :s1 + 1, :s1 + 2);
     WITH placed AS (INSERT INTO bench.orders (number, status, address, total, placed_at)
             VALUES (:n::text, 'PENDING', '{"name": "Ada Lovelace", "line1": "12 Square"}', 5000,
             now()) RETURNING id),
@@ -68,7 +67,7 @@ SCRIPT = r"""
             ((SELECT id FROM placed), 'B', 'Stoneware mug', 1999, 1),
             ((SELECT id FROM placed), 'C', 'Stoneware mug', 1999, 1)),
         payment AS (INSERT INTO bench.payment
-            VALUES (md5(:n::text)::uuid, (SELECT id FROM placed), 'NEW', 5000)),
+            VALUES (md5(:n::text)::uuid, (SELECT id FROM placed), 'REQUESTED', 5000)),
         event AS (INSERT INTO bench.event (order_id, kind, at)
             VALUES ((SELECT id FROM placed), 'PLACED', now()))
         SELECT id FROM placed \gset
@@ -81,17 +80,17 @@ SCRIPT = r"""
     INSERT INTO bench.ledger (stock_id, cause, delta, after)
         SELECT id, :n::text, 1, reserved FROM moved;
     COMMIT;
-    UPDATE bench.payment SET status = 'REQUESTED' WHERE id = md5(:n::text)::uuid;
     INSERT INTO bench.charge VALUES (md5(:n::text)::uuid, 5000);
     BEGIN;
     SELECT * FROM bench.payment p JOIN bench.orders o ON o.id = p.order_id
         WHERE p.id = md5(:n::text)::uuid FOR NO KEY UPDATE OF o, p;
-    UPDATE bench.payment SET status = 'CAPTURED' WHERE id = md5(:n::text)::uuid;
     SELECT state FROM bench.reservation WHERE reference = :n::text ORDER BY id FOR UPDATE;
     WITH changed AS (UPDATE bench.orders SET status = 'CONFIRMED' WHERE id = :id RETURNING id),
+    paid AS (UPDATE bench.payment SET status = 'CAPTURED' WHERE id = md5(:n::text)::uuid),
+    answered AS (UPDATE bench.idem SET state = 'DONE', body = repeat('x', 3000)
+        WHERE key = :n::text),
     event AS (INSERT INTO bench.event (order_id, kind, at) SELECT id, 'PAID', now() FROM changed)
     INSERT INTO bench.outbox (topic, payload) SELECT 'order.confirmed', '{"v": 1}' FROM changed;
-    UPDATE bench.idem SET state = 'DONE', body = repeat('x', 3000) WHERE key = :n::text;
     WITH moved AS (UPDATE bench.stock SET reserved = reserved - 1, on_hand = on_hand - 1
         WHERE id IN (:s1, :s1 + 1, :s1 + 2) RETURNING id, on_hand),
     held AS (UPDATE bench.reservation SET state = 'COMMITTED' WHERE reference = :n::text)

@@ -118,6 +118,7 @@ class Model:
         if not self.shelves.reserve(sale.reference, basket.lines, until=sale.hold_until, now=now):
             return "out of stock"
         known = self.keys[key] = sale.claim = Key(sale, now + KEY_LOCK)
+        sale.attempt, sale.requested_at = "REQUESTED", now  # as one that is asked for next
         basket.sales.append(sale)
         self.sales.append(sale)
         return self._pay_and_settle(sale, known, now=now, dies_before=dies_before)
