@@ -3,14 +3,18 @@
 import re
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.permissions import SignedIn, signed_in_user, user_or_none
+from accounts.permissions import SignedIn, signed_in_user
+from cart.permissions import TOKEN_HEADER, cart_owner, cart_owner_at_hand
 from cart.serializers import (
     CartResponse,
     ItemRequest,
@@ -21,7 +25,6 @@ from cart.serializers import (
     VoucherRequest,
 )
 from cart.services import (
-    CartOwner,
     ShippingOption,
     ShownCart,
     add_item,
@@ -34,16 +37,18 @@ from cart.services import (
     set_item,
     show_cart,
 )
-from shop.errors import FieldError, Malformed
+from shop.errors import FieldError, Malformed, Refusal
 from shop.http.conditional import etag_for_version, if_match_of
-from shop.http.json import dumps
+from shop.http.json import JsonParser, dumps, read_body
 from shop.http.permissions import Public
 from shop.http.serializers import NoQuery
 from shop.http.views import ApiView, ApiViewSet, read_idempotency_key
 from shop.money import Money
 
-TOKEN_HEADER = "X-Cart-Token"  # noqa: S105 — the name of a header
 _VERSION_TAG = re.compile(r'"([0-9]{1,16})"')
+
+# Headers of requests that go the long way.
+_CONDITIONS = frozenset({"HTTP_IDEMPOTENCY_KEY", "HTTP_IF_MATCH"})
 
 TOKEN_PARAMETER = OpenApiParameter(
     TOKEN_HEADER,
@@ -78,6 +83,7 @@ class CartView(ApiView):
     """The whole cart."""
 
     permission_classes = [Public]
+    methods_at_hand = frozenset({"GET"})
 
     @extend_schema(
         operation_id="cart_show",
@@ -86,9 +92,17 @@ class CartView(ApiView):
         parameters=[TOKEN_PARAMETER, *IN_ANSWER],
         responses={200: CartResponse},
     )
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request) -> HttpResponse:
         NoQuery.parse_query(request)
-        return _answer(show_cart(owner=_owner(request), now=timezone.now()))
+        return _answer(show_cart(owner=cart_owner(request), now=timezone.now()))
+
+    @classmethod
+    def answer_at_hand(cls, request: HttpRequest) -> HttpResponse | None:
+        """Show the cart without DRF to whoever is known at once."""
+        owner = cart_owner_at_hand(request)
+        if owner is None or request.META.get("QUERY_STRING"):
+            return None
+        return _answer(show_cart(owner=owner, now=timezone.now()))
 
     @extend_schema(
         operation_id="cart_clear",
@@ -98,7 +112,7 @@ class CartView(ApiView):
         responses={204: None},
     )
     def delete(self, request: Request) -> Response:
-        clear(owner=_owner(request), expected=_expected(request))
+        clear(owner=cart_owner(request), expected=_expected(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -106,6 +120,30 @@ class CartItemViewSet(ApiViewSet):
     """The lines of the cart."""
 
     permission_classes = [Public]
+    methods_at_hand = frozenset({"POST"})
+
+    @classmethod
+    def answer_at_hand(
+        cls, request: HttpRequest, variant_id: int | None = None
+    ) -> HttpResponse | None:
+        """Add units without DRF for whoever is known at once, by a body that is in order."""
+        if variant_id is not None or request.content_type != JsonParser.media_type:
+            return None
+        if _CONDITIONS & request.META.keys() or (owner := cart_owner_at_hand(request)) is None:
+            return None
+        try:
+            body = ItemRequest.parse_json(read_body(request.body))
+        except (Refusal, APIException, RequestDataTooBig):
+            return None  # told by the long way
+        return _answer(
+            add_item(
+                owner=owner,
+                variant_id=body["variant_id"],
+                quantity=body["quantity"],
+                currency=body.get("currency"),
+                now=timezone.now(),
+            )
+        )
 
     @extend_schema(
         operation_id="cart_add_item",
@@ -115,10 +153,10 @@ class CartItemViewSet(ApiViewSet):
         request=ItemRequest,
         responses={200: CartResponse},
     )
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponse:
         body = ItemRequest.parse(request)
         shown = add_item(
-            owner=_owner(request),
+            owner=cart_owner(request),
             variant_id=body["variant_id"],
             quantity=body["quantity"],
             currency=body.get("currency"),
@@ -136,10 +174,10 @@ class CartItemViewSet(ApiViewSet):
         request=QuantityRequest,
         responses={200: CartResponse},
     )
-    def update(self, request: Request, variant_id: int) -> Response:
+    def update(self, request: Request, variant_id: int) -> HttpResponse:
         body = QuantityRequest.parse(request)
         shown = set_item(
-            owner=_owner(request),
+            owner=cart_owner(request),
             variant_id=variant_id,
             quantity=body["quantity"],
             expected=_expected(request),
@@ -154,9 +192,9 @@ class CartItemViewSet(ApiViewSet):
         parameters=[TOKEN_PARAMETER, IF_MATCH_PARAMETER, *IN_ANSWER],
         responses={200: CartResponse},
     )
-    def destroy(self, request: Request, variant_id: int) -> Response:
+    def destroy(self, request: Request, variant_id: int) -> HttpResponse:
         shown = remove_item(
-            owner=_owner(request),
+            owner=cart_owner(request),
             variant_id=variant_id,
             expected=_expected(request),
             now=timezone.now(),
@@ -178,9 +216,11 @@ class CartVoucherViewSet(ApiViewSet):
         request=VoucherRequest,
         responses={200: CartResponse},
     )
-    def create(self, request: Request) -> Response:
+    def create(self, request: Request) -> HttpResponse:
         body = VoucherRequest.parse(request)
-        return _answer(apply_voucher(owner=_owner(request), code=body["code"], now=timezone.now()))
+        return _answer(
+            apply_voucher(owner=cart_owner(request), code=body["code"], now=timezone.now())
+        )
 
     @extend_schema(
         operation_id="cart_remove_voucher",
@@ -189,8 +229,8 @@ class CartVoucherViewSet(ApiViewSet):
         parameters=[TOKEN_PARAMETER, *IN_ANSWER],
         responses={200: CartResponse},
     )
-    def destroy(self, request: Request, code: str) -> Response:
-        return _answer(remove_voucher(owner=_owner(request), code=code, now=timezone.now()))
+    def destroy(self, request: Request, code: str) -> HttpResponse:
+        return _answer(remove_voucher(owner=cart_owner(request), code=code, now=timezone.now()))
 
 
 class CartMergeView(ApiView):
@@ -207,7 +247,7 @@ class CartMergeView(ApiView):
         request=MergeRequest,
         responses={200: CartResponse},
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         token = MergeRequest.parse(request).get("token") or request.headers.get(TOKEN_HEADER)
         if token is None:
             raise Malformed(
@@ -237,7 +277,7 @@ class CartShippingOptionsView(ApiView):
     def get(self, request: Request) -> Response:
         query = ShippingOptionsQuery.parse_query(request)
         options = cart_shipping_options(
-            owner=_owner(request),
+            owner=cart_owner(request),
             country=query["country"],
             postal_code=query.get("postal_code", ""),
             now=timezone.now(),
@@ -299,18 +339,11 @@ def shipping_option_document(option: ShippingOption) -> dict[str, Any]:
     }
 
 
-def _answer(shown: ShownCart) -> Response:
-    response = Response(cart_document(shown), headers={"ETag": etag_for_version(shown.version)})
+def _answer(shown: ShownCart) -> HttpResponse:
+    headers = {"Content-Type": "application/json", "ETag": etag_for_version(shown.version)}
     if shown.token is not None:
-        response[TOKEN_HEADER] = shown.token
-    return response
-
-
-def _owner(request: Request) -> CartOwner:
-    user = user_or_none(request)
-    if user is not None:
-        return CartOwner(customer_id=user.pk, token=None)
-    return CartOwner(customer_id=None, token=request.headers.get(TOKEN_HEADER))
+        headers[TOKEN_HEADER] = shown.token
+    return HttpResponse(dumps(cart_document(shown)), headers=headers)
 
 
 def _expected(request: Request) -> frozenset[int] | None:

@@ -25,13 +25,12 @@ from rest_framework.reverse import reverse
 
 from accounts.permissions import (
     SignedIn,
-    customer_at_hand,
     guessing_password,
     session_of,
     signed_in_user,
     user_or_none,
 )
-from cart.services import CartOwner
+from cart.permissions import cart_owner, cart_owner_at_hand
 from catalog.errors import ProductNotFound
 from catalog.selectors import reviews_rendered, shown_reviews
 from catalog.services import ReviewDraft
@@ -148,7 +147,7 @@ class PreviewView(ApiView):
     def post(self, request: Request) -> Response:
         body = PreviewRequest.parse(request)
         preview = services.preview(
-            owner=_cart_owner(request),
+            owner=cart_owner(request),
             address=Postal(**body["shipping_address"]),
             shipping_method=body["shipping_method"],
             expectation=_expectation(body),
@@ -212,8 +211,8 @@ class CheckoutView(_StepwiseView):
         """Turn somebody away without DRF if what is in the cart is known to be sold out."""
         if not knows_shortages() or request.content_type != JsonParser.media_type:
             return None
-        owner = _cart_owner_at_hand(request)
-        if owner is None:
+        owner = cart_owner_at_hand(request)
+        if owner is None or (owner.customer_id is None and not owner.token):
             return None
         shortage = services.shortage_at_hand(owner=owner, now=timezone.now())
         if shortage is None:
@@ -482,26 +481,10 @@ class SandboxPaymentView(_StepwiseView):
         )
 
 
-def _cart_owner(request: Request) -> CartOwner:
-    user = user_or_none(request)
-    if user is not None:
-        return CartOwner(customer_id=user.pk, token=None)
-    return CartOwner(customer_id=None, token=request.headers.get("X-Cart-Token"))
-
-
-def _cart_owner_at_hand(request: HttpRequest) -> CartOwner | None:
-    """Return the `_cart_owner` before DRF begins, or None in any doubt who it is."""
-    if "HTTP_AUTHORIZATION" in request.META:
-        customer = customer_at_hand(request)
-        return CartOwner(customer_id=customer.pk, token=None) if customer else None
-    token = request.META.get("HTTP_X_CART_TOKEN")
-    return CartOwner(customer_id=None, token=token) if token else None
-
-
 def _wish(request: Request, body: dict[str, Any]) -> CheckoutWish:
     billing = body.get("billing_address")
     return CheckoutWish(
-        owner=_cart_owner(request),
+        owner=cart_owner(request),
         customer=user_or_none(request),
         email=body.get("email", ""),
         shipping_address=Postal(**body["shipping_address"]),

@@ -7,15 +7,17 @@ layers that it passes by, which are asked once for each kind of request and not 
 """
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, Protocol, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import ResolverMatch
 from django.utils.module_loading import import_string
 
 from shop.http.request import match_of
+from shop.problems import as_http, refusal_for
 
 _API = "/api/v1/"
 _READS = frozenset({"GET", "HEAD"})
@@ -34,10 +36,10 @@ class AnswersAtHand(Protocol):
         """Return the very answer that the view would, if it is at hand, or None.
 
         None sends the request the long way, so it is right for every doubt: a query that has to
-        be checked, a refusal, a miss, a store that is away. What is at hand costs no SQL, but
-        for one query now and then that keeps it so. Raises nothing. It sets no header that
-        `SHOP_HEADER_LAYERS` say, `Vary` among them. Called for reads, or for what the class names
-        in `methods_at_hand`.
+        be checked, a body that is not in order, a caller who has to be asked for. Nothing was done
+        then that the view would do again. What is raised is answered as if the view had raised it.
+        It sets no header that `SHOP_HEADER_LAYERS` say, `Vary` among them. Called for reads, or for
+        what the class names in `methods_at_hand`.
         """
 
 
@@ -49,15 +51,24 @@ class AnswerAtHandMiddleware:
         self._layers = _Layers(settings.SHOP_HEADER_LAYERS)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = _answer_at_hand(request)
+        match = _short_way_of(request)
+        # Before anything is done: a layer that answers by itself has the request never get there.
+        said = self._layers.headers_for(request) if match else None
+        if match is None or said is None:
+            return self.get_response(request)
+        try:
+            response = match.func.cls.answer_at_hand(request, **match.kwargs)  # type: ignore[attr-defined]
+        except Exception as error:
+            refusal = refusal_for(error)
+            if refusal is None:
+                raise
+            response = as_http(refusal, request)
         if response is None:
             return self.get_response(request)
-        said = self._layers.headers_for(request)
-        if said is None:
-            return self.get_response(request)
+        response.headers.setdefault("Allow", _allowed(match.func))
         for name, value in said:
             response.headers[name] = value
-        return response
+        return cast(HttpResponseBase, response)
 
 
 class _Layers:
@@ -101,35 +112,27 @@ class _Layers:
         return response
 
 
-def _answer_at_hand(request: HttpRequest) -> HttpResponse | None:
+def _short_way_of(request: HttpRequest) -> ResolverMatch | None:
+    """Return the route whose view has a short way for such a request; see `AnswersAtHand`."""
     if not request.path_info.startswith(_API):
         return None
     if not _takes_json(request.META.get("HTTP_ACCEPT", "*/*")):
         return None
     match = match_of(request)
-    view = _short_way_of(getattr(match.func, "view_class", None)) if match else None
-    if match is None or view is None:
+    view = getattr(match.func, "cls", None) if match else None
+    if not hasattr(view, "answer_at_hand"):
         return None
-    if request.method not in getattr(view, "methods_at_hand", _READS):
-        return None
-    response = view.answer_at_hand(request, **match.kwargs)
-    if response is not None:
-        response.headers.setdefault("Allow", _allowed(match.func))
-    return response
-
-
-def _short_way_of(view: type[Any] | None) -> AnswersAtHand | None:
-    return cast(AnswersAtHand, view) if hasattr(view, "answer_at_hand") else None
+    return match if request.method in getattr(view, "methods_at_hand", _READS) else None
 
 
 @cache
 def _allowed(view: Callable[..., Any]) -> str:
     """Return the `Allow` that DRF writes on each answer of this view."""
-    methods = view.view_class  # type: ignore[attr-defined]
+    kind = view.cls  # type: ignore[attr-defined]
+    actions = getattr(view, "actions", None)  # of a viewset, by method
+    has = partial(hasattr, kind) if actions is None else actions.__contains__
     names = [
-        name
-        for name in methods.http_method_names
-        if hasattr(methods, name) or (name == "head" and hasattr(methods, "get"))
+        name for name in kind.http_method_names if has(name) or (name == "head" and has("get"))
     ]
     return ", ".join(name.upper() for name in names)
 

@@ -2,13 +2,10 @@
 
 import itertools
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.http import HttpRequest
 from django.test import Client, RequestFactory, override_settings
 from pytest_django import DjangoAssertNumQueries
 from redis.connection import Connection
@@ -22,44 +19,20 @@ from catalog.views import ProductView
 from shop.cache.aside import AsideCache
 from shop.cache.drops import HEARD_SECONDS
 from shop.http import at_hand
-from shop.http.at_hand import AnswerAtHandMiddleware
 from tests.integration.catalog.conftest import Committing, Trips
 from tests.make import accounts
 from tests.make import catalog as make
+from tests.short_way import SHORT_WAY, headers_of, no_short_way, watch_short_way
 
 pytestmark = pytest.mark.django_db
 
 NOW = make.NOW
-SHORT_WAY = f"{AnswerAtHandMiddleware.__module__}.{AnswerAtHandMiddleware.__qualname__}"
-
-
-@contextmanager
-def no_short_way() -> Iterator[Client]:
-    assert SHORT_WAY in settings.MIDDLEWARE
-    rest = [name for name in settings.MIDDLEWARE if name != SHORT_WAY]
-    with override_settings(MIDDLEWARE=rest):
-        yield Client()
 
 
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that tells which requests went the short way."""
-    taken: list[str] = []
-    answer = ProductView.answer_at_hand
-
-    def noted(request: HttpRequest, **path: Any) -> Any:
-        response = answer(request, **path)
-        if response is not None:
-            taken.append(request.path)
-        return response
-
-    monkeypatch.setattr(ProductView, "answer_at_hand", noted)
-    return taken
-
-
-def headers_of(response: Any) -> dict[str, str]:
-    """Return all headers; of the limit that each call counts down, only that it is told."""
-    return {**response.headers, "RateLimit": str("RateLimit" in response.headers)}
+    return watch_short_way(ProductView, monkeypatch)
 
 
 def product() -> Product:
