@@ -36,5 +36,5 @@ def the_log() -> bytes:
 
 def age(key: bytes, seconds: float) -> None:
     """Make every call in the log older, as if that much time had gone by."""
-    for member, score in store().zrange(key, 0, -1, withscores=True):
-        store().zadd(key, {member: score - seconds * 1_000_000})
+    for place, at in enumerate(store().lrange(key, 0, -1)):
+        store().lset(key, place, int(at) - int(seconds * 1_000_000))
