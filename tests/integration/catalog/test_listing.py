@@ -440,7 +440,7 @@ def test_no_more_than_so_many_are_counted_whatever_was_expected(
 ) -> None:
     many(20)
     monkeypatch.setattr(facets, "EXACT", 5)
-    monkeypatch.setattr(facets, "_expected_rows", lambda _: [])
+    monkeypatch.setattr(facets, "_plans_of_tables", lambda _: [])
 
     found = listed(api, "facets=true")
 
