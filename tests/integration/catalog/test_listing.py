@@ -14,13 +14,14 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from catalog.models import ProductListing
-from catalog.selectors import facets
+from catalog.selectors import facets, listing
 from catalog.serializers import ProductListResponse
 from catalog.services import (
     Availability,
     ImageDraft,
     rebuild_listing,
     record_availability,
+    set_popularity,
     upsert_products,
 )
 from tests.make import catalog as make
@@ -480,6 +481,35 @@ def test_a_page_is_entered_in_an_index_where_it_begins(api: APIClient, sort: str
     (query,) = asked.captured_queries
     # Both columns are compared at once: an index is entered there, and not where the first begins.
     assert re.search(r'"product_id"\) [<>] \(', query["sql"])
+
+
+def test_of_what_many_have_best_sellers_are_put_in_order(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(30)
+    best = list(ProductListing.objects.order_by("-product").values_list("product", flat=True))[
+        10:15
+    ]
+    set_popularity(units={pk: 100 + n for n, pk in enumerate(best)}, now=NOW)
+    monkeypatch.setattr(listing, "RANKED", 5)
+
+    shown = listed(api, "q=thing&sort=best_selling&page_size=100")["results"]
+
+    # And not the first five that an index would give.
+    assert [row["id"] for row in shown] == best[::-1]
+
+
+@pytest.mark.parametrize("words", ["rarity", "thing+rarity", "rraity"])
+def test_what_few_have_is_found_behind_all_best_sellers(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    rare = make.product(title="Thing of Rarity")
+    many(30)
+    best = ProductListing.objects.exclude(product=rare).values_list("product", flat=True)
+    set_popularity(units=dict.fromkeys(best, 5), now=NOW)
+    monkeypatch.setattr(listing, "RANKED", 5)  # so no more than twenty are gone through
+
+    assert [row["id"] for row in listed(api, f"q={words}")["results"]] == [rare.pk]
 
 
 # The copy -----------------------------------------------------------------------------------------
