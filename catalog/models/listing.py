@@ -123,6 +123,7 @@ class ProductListing(models.Model):
             ),
             models.Index(F("currency"), ListingSlice(), name="listing_in_slices"),
             models.Index(fields=["currency", "vendor"], name="listing_of_vendor"),
+            models.Index(fields=["currency", "category_slug"], name="listing_of_category"),
             models.Index(
                 fields=["refresh_at"],
                 name="listing_due",
