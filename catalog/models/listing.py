@@ -16,6 +16,12 @@ LOOKED_AT_SLICES = 128
 # What lists filter by most, beside the order that they walk in: so an index alone can say which
 # rows are on a page. Nothing of a length that nobody bounds, as an entry has to fit into a page.
 _FILTERED_BY = ["id", "published_at", "in_stock", "vendor"]
+_SOLD_OUT_WALKS = {
+    "newest": "published_at",
+    "price": "min_price_minor",
+    "title": "title_key",
+    "sales": "popularity",
+}
 
 
 class ListingSlice(Func):
@@ -120,6 +126,16 @@ class ProductListing(models.Model):
                 fields=["currency", "popularity", "product"],
                 include=[*_FILTERED_BY, "min_price_minor"],
                 name="listing_walk_by_sales",
+            ),
+            # Where little is sold out a walk may go to the end for it, as the planner takes filters
+            # to be independent: at least not through what is in stock.
+            *(
+                models.Index(
+                    fields=["currency", column, "product"],
+                    name=f"listing_sold_out_by_{order}",
+                    condition=Q(in_stock=False),
+                )
+                for order, column in _SOLD_OUT_WALKS.items()
             ),
             models.Index(F("currency"), ListingSlice(), name="listing_in_slices"),
             models.Index(fields=["currency", "vendor"], name="listing_of_vendor"),

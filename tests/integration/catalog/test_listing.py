@@ -512,6 +512,24 @@ def test_what_few_have_is_found_behind_all_best_sellers(
     assert [row["id"] for row in listed(api, f"q={words}")["results"]] == [rare.pk]
 
 
+@pytest.mark.parametrize("sort", ["newest", "price", "-price", "title", "best_selling"])
+def test_what_is_sold_out_is_walked_by_itself(api: APIClient, sort: str) -> None:
+    make.product(slug="gone", in_stock=0)
+    for _ in range(3):
+        make.product(in_stock=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+
+    with CaptureQueriesContext(connection) as asked:
+        found = slugs(api, f"sort={sort}&in_stock=false")
+
+    assert found == ["gone"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {asked.captured_queries[-1]['sql']}")
+        assert "listing_sold_out_by_" in "".join(line for (line,) in cursor.fetchall())
+
+
 # The copy -----------------------------------------------------------------------------------------
 
 
