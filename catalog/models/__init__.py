@@ -14,11 +14,12 @@ from catalog.models.changes import (
 )
 from catalog.models.collections import Collection, CollectionEntry
 from catalog.models.listing import (
+    LOOKED_AT_SLICES,
     SLICES,
+    InFirstSlices,
     ProductListing,
     SearchSynonym,
     SearchWord,
-    in_first_slices,
 )
 from catalog.models.pictures import ProductImage, image_address
 from catalog.models.prices import Price, PriceHistory, TimeRange
@@ -36,6 +37,7 @@ from catalog.models.reviews import Review
 from catalog.models.types import AttributeDefinition, ProductType
 
 __all__ = [
+    "LOOKED_AT_SLICES",
     "SLICES",
     "AttributeDefinition",
     "AttributeDefinitionChange",
@@ -49,6 +51,7 @@ __all__ = [
     "CollectionEntry",
     "FormerCategorySlug",
     "FormerSlug",
+    "InFirstSlices",
     "Price",
     "PriceChange",
     "PriceHistory",
@@ -72,5 +75,4 @@ __all__ = [
     "Variant",
     "VariantChange",
     "image_address",
-    "in_first_slices",
 ]

@@ -10,9 +10,18 @@ from django.db.models.functions import Lower
 from catalog.models.products import AvailabilityState, Product
 
 SLICES = 1024
+# The most of them that counts look at. They have indexes of their own: to find some thousand rows
+# of a set, the entries of all others need not be gone through.
+LOOKED_AT_SLICES = 128
 # What lists filter by most, beside the order that they walk in: so an index alone can say which
 # rows are on a page. Nothing of a length that nobody bounds, as an entry has to fit into a page.
 _FILTERED_BY = ["id", "published_at", "in_stock", "vendor"]
+_SOLD_OUT_WALKS = {
+    "newest": "published_at",
+    "price": "min_price_minor",
+    "title": "title_key",
+    "sales": "popularity",
+}
 
 
 class ListingSlice(Func):
@@ -25,17 +34,17 @@ class ListingSlice(Func):
         super().__init__(*(expressions or (F("product"),)), output_field=IntegerField())
 
 
-def in_first_slices(count: int) -> Func:
-    """Return the condition for rows of the first so many slices: an even part of any others.
+class InFirstSlices(Func):
+    """Whether a row is in one of the first so many slices: an even part of any others.
 
     The number stands in the statement itself, as the best plan hangs on it.
     """
-    return Func(
-        F("product"),
-        template=f"{ListingSlice.template} < {int(count)}",
-        function=ListingSlice.function,
-        output_field=BooleanField(),
-    )
+
+    function = ListingSlice.function
+    template = f"{ListingSlice.template} < %(count)s"
+
+    def __init__(self, count: int) -> None:
+        super().__init__(F("product"), count=int(count), output_field=BooleanField())
 
 
 class ProductListing(models.Model):
@@ -118,8 +127,19 @@ class ProductListing(models.Model):
                 include=[*_FILTERED_BY, "min_price_minor"],
                 name="listing_walk_by_sales",
             ),
+            # Where little is sold out a walk may go to the end for it, as the planner takes filters
+            # to be independent: at least not through what is in stock.
+            *(
+                models.Index(
+                    fields=["currency", column, "product"],
+                    name=f"listing_sold_out_by_{order}",
+                    condition=Q(in_stock=False),
+                )
+                for order, column in _SOLD_OUT_WALKS.items()
+            ),
             models.Index(F("currency"), ListingSlice(), name="listing_in_slices"),
             models.Index(fields=["currency", "vendor"], name="listing_of_vendor"),
+            models.Index(fields=["currency", "category_slug"], name="listing_of_category"),
             models.Index(
                 fields=["refresh_at"],
                 name="listing_due",
@@ -130,6 +150,17 @@ class ProductListing(models.Model):
             GinIndex(fields=["option_keys"], name="listing_with_option"),
             GinIndex(fields=["attribute_keys"], name="listing_with_attribute"),
             GinIndex(fields=["search"], name="listing_by_words"),
+            # Of all filters at once, as the planner joins no two indexes that are both of a part.
+            GinIndex(
+                fields=["category_path", "tags", "option_keys", "attribute_keys"],
+                name="listing_counted",
+                condition=Q(InFirstSlices(LOOKED_AT_SLICES)),
+            ),
+            models.Index(
+                fields=["currency", "in_stock", "min_price_minor"],
+                name="listing_counted_by_price",
+                condition=Q(InFirstSlices(LOOKED_AT_SLICES)),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """The tree of categories, with what stands on each shelf."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,7 +8,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.db.models import CharField, Count, Func
+from django.db.models import Count, QuerySet
 
 from catalog.errors import CategoryNotFound
 from catalog.models import Category, ProductListing
@@ -33,22 +34,43 @@ def category_tree(*, now: datetime) -> list[CategoryNode]:
     included.
     """
     categories = list(Category.objects.order_by("position", "name", "id"))
-    counts = dict(
-        ProductListing.objects.filter(currency=settings.SHOP_CURRENCY, published_at__lte=now)
-        .annotate(slug_on_path=_each_slug())
-        .values("slug_on_path")
-        .annotate(count=Count("id"))
-        .values_list("slug_on_path", "count")
-    )
-    nodes = {
-        category.pk: CategoryNode(category, counts.get(category.slug, 0)) for category in categories
-    }
+    counts: Counter[str] = Counter()
+    for slug, count in _counts_by_shelf(now=now):
+        counts[slug] += count
+    nodes = {category.pk: CategoryNode(category, counts[category.slug]) for category in categories}
     roots: list[CategoryNode] = []
     for category in categories:
         node = nodes[category.pk]
         parent = nodes.get(category.parent_id) if category.parent_id else None
         (parent.children if parent else roots).append(node)
+    for root in roots:
+        _add_up(root)
     return roots
+
+
+def _counts_by_shelf(*, now: datetime) -> QuerySet[ProductListing, tuple[str, int]]:
+    """Return numbers of products by the slug of their own category, to be added up."""
+    # An index alone knows who stands where; when each appears would be asked of every row. So all
+    # are counted, and then the few that do not appear yet are taken away.
+    listed = ProductListing.objects.filter(currency=settings.SHOP_CURRENCY).order_by()
+    later = listed.filter(published_at__gt=now)
+    return (
+        listed.values("category_slug")
+        .annotate(count=Count("*"))
+        .values_list("category_slug", "count")
+        .union(
+            later.values("category_slug")
+            .annotate(count=-Count("*"))
+            .values_list("category_slug", "count"),
+            all=True,
+        )
+    )
+
+
+def _add_up(node: CategoryNode) -> None:
+    for child in node.children:
+        _add_up(child)
+        node.product_count += child.product_count
 
 
 def category_tree_rendered(*, now: datetime) -> bytes:
@@ -115,7 +137,3 @@ def _document(node: CategoryNode) -> dict[str, Any]:
         "product_count": node.product_count,
         "children": [_document(child) for child in node.children],
     }
-
-
-def _each_slug() -> Func:
-    return Func("category_path", function="unnest", output_field=CharField(), set_returning=True)

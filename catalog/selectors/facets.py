@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import orjson
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q
 
-from catalog.models import SLICES, ProductListing, in_first_slices
+from catalog.models import LOOKED_AT_SLICES, SLICES, InFirstSlices, ProductListing
+from catalog.selectors.conditions import Condition, as_sql
 from catalog.selectors.listing import RANKED, Listed, Wanted
 from shop.money import Money, digits
 
@@ -19,9 +20,15 @@ OPTION_ROWS = 400  # over all options
 # evenly, stand for the others: fewer where several sets have to be looked at, so that all together
 # take no longer. Twice as many are the most that is looked at, whatever the planner expected.
 EXACT = 10_000
+# And where to find them costs no more than this, in the planner's units, of which a page that is
+# read is one: what is sold out in a category is a few thousand products among a hundred thousand.
+EXACT_COST = 12_000
 SAMPLED = 5000
 # What buckets of the price facet begin at, in whole units of the currency.
 PRICE_STEPS = (0, 10, 25, 50, 100, 250, 500, 1000)
+
+# The filters that the indexes of `LOOKED_AT_SLICES` know.
+_COUNTED_BY = frozenset({"category", "tag", "option", "attr", "in_stock", "price"})
 
 Params = tuple[Any, ...]
 
@@ -39,17 +46,33 @@ class _Part(NamedTuple):
 
     kind: str
     column: str
-    value: str  # as SQL
     params: Params
     limit: int
     without: str | None
 
 
-class _Take(NamedTuple):
-    """How a set of fitting products is looked at."""
+class _Expected(NamedTuple):
+    """What the planner expects of reading a set of products."""
 
-    slices: int | None  # of `SLICES`; None: all
+    rows: int
+    cost: float
+
+    def is_small(self, sets: int) -> bool:
+        """Whether all of it may be read, beside so many sets in all."""
+        return self.rows <= EXACT and self.cost <= 2 * EXACT_COST / (1 + sets)
+
+
+class _Look(NamedTuple):
+    """Products that are read once, for every set of which `without` says what it does not obey.
+
+    A product is read if it fits all of `needs`, and all of `flags` but one at most.
+    """
+
+    without: tuple[str | None, ...]
+    needs: tuple[str, ...]
+    flags: tuple[str, ...]
     limit: int
+    slices: int | None = None  # of `SLICES`; None: all
 
     @property
     def scale(self) -> float:
@@ -61,25 +84,30 @@ def facet_counts(*, listed: Listed, wanted: Wanted) -> Facets:
 
     Each kind obeys the filters of all other kinds, but not its own, so that a second value can
     be chosen beside the first. Counts are exact where the planner expects at most `EXACT` products
-    to fit, and else estimated by an even sample. Of a search, whose size nobody knows beforehand,
-    the first matches are counted, at most `RANKED`, in one query.
+    to fit, to be found for `EXACT_COST`, and else estimated by an even sample. Of a search, whose
+    size nobody knows beforehand, the first matches are counted, at most `RANKED`, in one query.
     """
     parts = _parts(listed, wanted)
     sets = tuple(dict.fromkeys(part.without for part in parts))
     try:
-        takes = _takes(listed, parts, sets, is_search=bool(wanted.words))
-        sql, params = _statement(listed, parts, dict(zip(sets, takes, strict=True)))
+        conditions = as_sql(listed.conditions)
     except EmptyResultSet:  # a filter that nothing can fit
         return Facets({"vendor": [], "category": [], "price": []}, are_estimates=False)
-    found = _rows(sql, params)
-    take_of = {part.kind: takes[sets.index(part.without)] for part in parts}
-    seen = {place: count for kind, place, count in found if kind == "seen"}
+    if wanted.words:
+        most = 2 * RANKED // (1 + len(sets))
+        looks = [_alone(conditions, without)._replace(limit=most) for without in sets]
+    else:
+        looks = _looks(conditions, sets)
+    found = _rows(*_counting(looks, parts, conditions))
+    scale_of = {without: look.scale for look in looks for without in look.without}
+    scales = {part.kind: scale_of[part.without] for part in parts}
+    seen = {value: count for kind, value, count in found if kind == "seen"}
     are_estimates = any(
-        take.slices is not None or seen[f"fitting_{place}"] >= take.limit
-        for place, take in enumerate(takes)
+        look.slices is not None or seen[str(place)] >= look.limit
+        for place, look in enumerate(looks)
     )
     counted = (
-        (kind, value, max(1, round(count * take_of[kind].scale)))
+        (kind, value, max(1, round(count * scales[kind])))
         for kind, value, count in found
         if kind != "seen"
     )
@@ -95,99 +123,178 @@ def _rows(sql: str, params: Sequence[Any]) -> list[Any]:
 
 
 def _parts(listed: Listed, wanted: Wanted) -> list[_Part]:
-    def part(kind: str, column: str, value: str, limit: int, *params: Any) -> _Part:
-        return _Part(kind, column, value, params, limit, kind if kind in conditions else None)
+    def part(kind: str, column: str, limit: int, *params: Any) -> _Part:
+        return _Part(kind, column, params, limit, kind if kind in listed.conditions else None)
 
-    conditions = listed.conditions
     parts = [
-        part("vendor", "vendor", "vendor", FACET_VALUES + 1),
-        part("category", "category_path", "unnest(category_path)", FACET_VALUES),
-        part(
-            "price",
-            "min_price_minor",
-            "width_bucket(min_price_minor, %s::bigint[])::text",
-            len(PRICE_STEPS),
-            _steps(wanted.currency),
-        ),
-        part("option", "options", "unnest(options)", OPTION_ROWS),
-        part("attr", "attributes", "unnest(attributes)", OPTION_ROWS),
+        part("vendor", "vendor", FACET_VALUES + 1),
+        part("category", "category_path", FACET_VALUES),
+        part("price", "min_price_minor", len(PRICE_STEPS), _steps(wanted.currency)),
+        part("option", "options", OPTION_ROWS),
+        part("attr", "attributes", OPTION_ROWS),
     ]
     # What is filtered by is counted as if it were not.
-    parts += [
-        part(f"option.{name}", "options", "unnest(options)", OPTION_ROWS)
-        for name in sorted(wanted.options)
-    ]
-    parts += [
-        part(f"attr.{name}", "attributes", "unnest(attributes)", OPTION_ROWS)
-        for name in sorted(wanted.attributes)
-    ]
+    parts += [part(f"option.{name}", "options", OPTION_ROWS) for name in sorted(wanted.options)]
+    parts += [part(f"attr.{name}", "attributes", OPTION_ROWS) for name in sorted(wanted.attributes)]
     return parts
 
 
-def _takes(
-    listed: Listed, parts: Sequence[_Part], sets: Sequence[str | None], *, is_search: bool
-) -> list[_Take]:
-    if is_search:
-        return [_Take(None, 2 * RANKED // (1 + len(sets))) for _ in sets]
-    sql, params = _statement(listed, parts, dict.fromkeys(sets))
-    ((plan,),) = _rows(f"EXPLAIN (FORMAT JSON) {sql}", params)
-    expected = dict(_expected_rows(orjson.loads(plan) if isinstance(plan, str) else plan))
-    takes = []
+# Which products are read --------------------------------------------------------------------------
+
+
+def _looks(conditions: Mapping[str, Condition], sets: Sequence[str | None]) -> list[_Look]:
+    """Return how the sets are read, by what the planner expects of each. One query.
+
+    Each by itself, or, where one of the filters leaves few enough, all that obey it at once.
+    """
+    alone = {without: _alone(conditions, without) for without in sets}
+    together = {
+        pivot: _around(conditions, pivot, sets) for pivot in sets if pivot and len(sets) > 2
+    }
+    expected = _expected([*alone.values(), *together.values()], conditions)
+    by_itself = dict(zip(sets, expected, strict=False))
+    shared = dict(zip(together, expected[len(sets) :], strict=True))
+    spared = {
+        pivot: sum(by_itself[without].cost for without in together[pivot].without) - read.cost
+        for pivot, read in shared.items()
+        if read.is_small(len(sets))
+    }
+    pivot = max(spared, key=lambda name: spared[name], default=None)
+    if pivot is not None and spared[pivot] > 0:
+        looks, reads = [together[pivot], alone[pivot]], [shared[pivot], by_itself[pivot]]
+    else:
+        looks, reads = list(alone.values()), [by_itself[without] for without in sets]
     sampled = 2 * SAMPLED // (1 + len(sets))
-    for place in range(len(sets)):
-        rows = expected.get(f"CTE fitting_{place}", 0)
-        if rows <= EXACT:
-            takes.append(_Take(None, 2 * EXACT))
-        else:
-            takes.append(_Take(max(1, round(SLICES * sampled / rows)), 2 * sampled))
-    return takes
+    return [
+        look if read.is_small(len(sets)) else _sample(look, read.rows, sampled)
+        for look, read in zip(looks, reads, strict=True)
+    ]
 
 
-def _expected_rows(plan: Any) -> Iterator[tuple[str, int]]:
+def _alone(conditions: Collection[str], without: str | None) -> _Look:
+    needs = tuple(name for name in conditions if name != without)
+    return _Look((without,), needs, (), 2 * EXACT)
+
+
+def _around(conditions: Collection[str], pivot: str, sets: Sequence[str | None]) -> _Look:
+    """Return the look at what fits `pivot`, for all sets that obey it."""
+    flags = tuple(name for name in sets if name is not None and name != pivot)
+    needs = tuple(name for name in conditions if name not in flags)
+    return _Look(tuple(name for name in sets if name != pivot), needs, flags, 2 * EXACT)
+
+
+def _sample(look: _Look, expected: int, sampled: int) -> _Look:
+    slices = min(LOOKED_AT_SLICES, max(1, round(SLICES * sampled / max(1, expected))))
+    return look._replace(slices=slices, limit=2 * sampled)
+
+
+def _expected(looks: Sequence[_Look], conditions: Mapping[str, Condition]) -> list[_Expected]:
+    tables, params = _tables([(look, ()) for look in looks], conditions, are_limited=False)
+    read = " UNION ALL ".join(f"SELECT FROM look_{place}" for place in range(len(looks)))
+    ((plan,),) = _rows(f"EXPLAIN (FORMAT JSON) WITH {tables} {read}", params)
+    found = dict(_plans_of_tables(orjson.loads(plan) if isinstance(plan, str) else plan))
+    return [found.get(f"CTE look_{place}", _Expected(0, 0.0)) for place in range(len(looks))]
+
+
+def _plans_of_tables(plan: Any) -> Iterator[tuple[str, _Expected]]:
     if isinstance(plan, list):
         for node in plan:
-            yield from _expected_rows(node)
+            yield from _plans_of_tables(node)
     elif isinstance(plan, dict):
         if "Subplan Name" in plan:
-            yield plan["Subplan Name"], plan["Plan Rows"]
+            yield plan["Subplan Name"], _Expected(plan["Plan Rows"], plan["Total Cost"])
         for below in plan.values():
-            yield from _expected_rows(below)
+            yield from _plans_of_tables(below)
 
 
-def _statement(
-    listed: Listed, parts: Sequence[_Part], takes: Mapping[str | None, _Take | None]
+# The statement ------------------------------------------------------------------------------------
+
+
+def _counting(
+    looks: Sequence[_Look], parts: Sequence[_Part], conditions: Mapping[str, Condition]
 ) -> tuple[str, list[Any]]:
-    """Return the statement that counts every part, each set of products read once."""
-    tables, counts = [], []
-    params: list[Any] = []
-    name_of = {without: f"fitting_{place}" for place, without in enumerate(takes)}
-    for without, take in takes.items():
-        columns = {part.column for part in parts if part.without == without}
-        rows, given = _fitting(listed, without, columns, take)
-        tables.append(f"{name_of[without]} AS MATERIALIZED ({rows})")
-        params += given
+    """Return the statement that counts every part, each product read once a look."""
+    columns = [
+        sorted({part.column for part in parts if part.without in look.without}) for look in looks
+    ]
+    tables, params = _tables(list(zip(looks, columns, strict=True)), conditions)
+    counts = []
     for part in parts:
-        table = name_of[part.without]
-        counts.append(
-            f"(SELECT %s AS kind, {part.value} AS value, count(*) AS products FROM {table}"  # noqa: S608 — our own
-            f" GROUP BY 2 ORDER BY 3 DESC, 2 LIMIT {part.limit})"
-        )
+        place = next(n for n, look in enumerate(looks) if part.without in look.without)
+        flags = looks[place].flags
+        fits = [f"fits_{n}" for n, name in enumerate(flags) if name != part.without]
+        rows = f"look_{place}" + (f" WHERE {' AND '.join(fits)}" if fits else "")
+        counts.append(f"({_count(part.column, rows)} LIMIT {part.limit})")
         params += [part.kind, *part.params]
-    for table in name_of.values():
-        counts.append(f"SELECT 'seen', '{table}', count(*) FROM {table}")  # noqa: S608, PERF401 — our own
-    return f"WITH {', '.join(tables)} {' UNION ALL '.join(counts)}", params
+    counts += [
+        f"SELECT 'seen', '{place}', count(*) FROM look_{place}"  # noqa: S608 — our own
+        for place in range(len(looks))
+    ]
+    return f"WITH {tables} {' UNION ALL '.join(counts)}", params
 
 
-def _fitting(
-    listed: Listed, without: str | None, columns: Collection[str], take: _Take | None
-) -> tuple[str, Params]:
-    others = [condition for name, condition in listed.conditions.items() if name != without]
-    rows: QuerySet[ProductListing, Any] = ProductListing.objects.filter(*others)
-    if take is not None and take.slices is not None:
-        rows = rows.filter(in_first_slices(take.slices))
-    found = rows.values(*sorted(columns))
-    sql, params = (found if take is None else found[: take.limit]).query.sql_with_params()
-    return sql, tuple(params)
+def _count(column: str, rows: str) -> str:
+    # Products stand on few shelves: each path is counted whole, and taken apart afterwards.
+    if column == "category_path":
+        return (
+            "SELECT %s AS kind, unnest(category_path) AS value, sum(products)::bigint AS products"  # noqa: S608 — our own
+            f" FROM (SELECT category_path, count(*) AS products FROM {rows} GROUP BY 1) shelf"
+            " GROUP BY 2 ORDER BY 3 DESC, 2"
+        )
+    value = {
+        "min_price_minor": "width_bucket(min_price_minor, %s::bigint[])::text",
+        "options": "unnest(options)",
+        "attributes": "unnest(attributes)",
+    }.get(column, column)
+    return (
+        f"SELECT %s AS kind, {value} AS value, count(*) AS products"  # noqa: S608 — our own
+        f" FROM {rows} GROUP BY 2 ORDER BY 3 DESC, 2"
+    )
+
+
+def _tables(
+    read: Sequence[tuple[_Look, Sequence[str]]],
+    conditions: Mapping[str, Condition],
+    *,
+    are_limited: bool = True,
+) -> tuple[str, list[Any]]:
+    """Return the looks as common tables of these columns, and of whether each flag is set."""
+    tables = []
+    params: list[Any] = []
+    for place, (look, columns) in enumerate(read):
+        flags = [conditions[name] for name in look.flags]
+        shown = [*columns, *(f"{flag.sql} AS fits_{n}" for n, flag in enumerate(flags))]
+        needs = [conditions[name] for name in look.needs]
+        where = [need.sql for need in needs]
+        if look.slices is not None:
+            where += _in_slices(look)
+        params += [value for flag in flags for value in flag.params]
+        params += [value for need in needs for value in need.params]
+        if len(flags) > 1:
+            met = " + ".join(f"{flag.sql}::int" for flag in flags)
+            where.append(f"{met} >= {len(flags) - 1}")
+            params += [value for flag in flags for value in flag.params]
+        limit = f" LIMIT {look.limit}" if are_limited else ""
+        tables.append(
+            f"look_{place} AS MATERIALIZED (SELECT {', '.join(shown)}"  # noqa: S608 — our own
+            f" FROM {ProductListing._meta.db_table} WHERE {' AND '.join(where)}{limit})"
+        )
+    return ", ".join(tables), params
+
+
+def _in_slices(look: _Look) -> list[str]:
+    slices = look.slices or LOOKED_AT_SLICES
+    found = as_sql({"": Q(InFirstSlices(slices)), "all": Q(InFirstSlices(LOOKED_AT_SLICES))})
+    if slices < LOOKED_AT_SLICES / 2 or not _COUNTED_BY.intersection(
+        name.partition(".")[0] for name in look.needs
+    ):
+        return [found[""].sql]
+    # Not for the index of slices: its entries would be many more than the rows that it spares, of
+    # those that the indexes of `LOOKED_AT_SLICES` give.
+    return [found["all"].sql, f"{found[''].sql} IS TRUE"]
+
+
+# The answer ---------------------------------------------------------------------------------------
 
 
 def _shown(

@@ -1,12 +1,15 @@
 """Lists, search and facets: everything that reads `ProductListing`."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.core.exceptions import EmptyResultSet
 from django.db.models import (
     BigIntegerField,
+    BooleanField,
     F,
     IntegerField,
     OuterRef,
@@ -15,11 +18,18 @@ from django.db.models import (
     Subquery,
     Value,
 )
-from django.db.models.expressions import Combinable
+from django.db.models.expressions import Combinable, RawSQL
 from django.db.models.functions import Cast, Lower
 
-from catalog.models import BoughtTogether, ProductListing, RelatedProduct, image_address
+from catalog.models import (
+    BoughtTogether,
+    InFirstSlices,
+    ProductListing,
+    RelatedProduct,
+    image_address,
+)
 from catalog.selectors.collections import in_collection
+from catalog.selectors.conditions import as_sql
 from catalog.selectors.search import matching
 from shop.money import Money
 
@@ -91,9 +101,10 @@ def listed_products(*, wanted: Wanted, sort: str | None, now: datetime) -> Liste
     """Return the products that fit, ready to be paged.
 
     Without `sort`: by relevance where there are words, else by sales. `matching` says what fits
-    words; of a search only the first `RANKED` matches that an index gives are put in order,
-    whatever the order, so that a word that everything has takes no longer than others. Prices are
-    compared with the lowest of the product, which is also what `price` sorts by.
+    words; of a search only `RANKED` matches are put in order, whatever the order, so that a word
+    that everything has takes no longer than others: the best sellers, where one product in four
+    fits, and else the first that an index gives. Prices are compared with the lowest of the
+    product, which is also what `price` sorts by.
     """
     conditions, relevance = _conditions(wanted, now=now)
     if sort is None or (sort == "relevance" and relevance is None):
@@ -102,7 +113,9 @@ def listed_products(*, wanted: Wanted, sort: str | None, now: datetime) -> Liste
     found = ProductListing.objects.filter(*conditions.values())
     columns = dict.fromkeys([*ROW_FIELDS, *(name.lstrip("-") for name in order)])
     if relevance is not None:
-        found = ProductListing.objects.filter(pk__in=found.values("pk")[:RANKED])
+        # Where nothing can fit, nothing has to be chosen.
+        with suppress(EmptyResultSet):
+            found = ProductListing.objects.filter(_to_be_ranked(conditions))
     if sort == "relevance":
         found = found.annotate(relevance=relevance)
     whole = ProductListing.objects.values(*columns) if relevance is None else None
@@ -193,6 +206,50 @@ def row_document(row: ListingRow) -> dict[str, Any]:
         },
         "tags": row["tags"],
     }
+
+
+# Where in the table the matches are that are put in order: by their places, which hold for as long
+# as the statement runs, they are found again in a fraction of the time that their keys would take.
+# Of what one product in four has, best sellers come first; so many are gone through as should have
+# enough of it. How many have it, an even part of the listing says: a plan that is made once for all
+# words knows of none how frequent it is, and an index reads all entries of a word before the first.
+_TO_BE_RANKED = """
+catalog_productlisting.ctid = ANY(ARRAY(
+    SELECT place FROM (
+        SELECT best.ctid AS place FROM (
+            SELECT ctid, * FROM catalog_productlisting WHERE {base}
+            ORDER BY popularity DESC, product_id DESC LIMIT 4 * {most}
+        ) best
+        WHERE (
+            SELECT 4 * count(*) FILTER (WHERE {others}) >= count(*)
+            FROM (
+                SELECT * FROM catalog_productlisting WHERE {base} AND {in_slice} LIMIT 1000
+            ) part
+        ) AND {others}
+        UNION ALL
+        SELECT ctid FROM catalog_productlisting WHERE {base} AND {others}
+    ) found LIMIT {most}
+))
+"""
+
+
+def _to_be_ranked(conditions: Mapping[str, Q]) -> RawSQL:
+    """Return the condition for being one of the matches of a search that are put in order.
+
+    Raises EmptyResultSet where there can be none.
+    """
+    rendered = as_sql({**conditions, "in_slice": Q(InFirstSlices(1))})
+    base, in_slice = rendered.pop(""), rendered.pop("in_slice")
+    others = list(rendered.values())
+    sql = _TO_BE_RANKED.format(
+        base=base.sql,
+        in_slice=in_slice.sql,
+        others=" AND ".join(condition.sql for condition in others),
+        most=RANKED,
+    )
+    of_others = [value for condition in others for value in condition.params]
+    params = [*base.params, *of_others, *base.params, *of_others, *base.params, *of_others]
+    return RawSQL(sql, params, output_field=BooleanField())  # noqa: S611 — our own
 
 
 def _conditions(wanted: Wanted, *, now: datetime) -> tuple[dict[str, Q], Combinable | None]:

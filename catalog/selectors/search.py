@@ -22,7 +22,8 @@ from django.db.models import (
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Ln
 
-from catalog.models import ProductListing, SearchSynonym
+from catalog.models import InFirstSlices, ProductListing, SearchSynonym
+from catalog.selectors.conditions import as_sql
 from catalog.store import remembered_synonyms
 
 MOST_WORDS = 8  # of a misspelt search; more are passed over
@@ -41,11 +42,20 @@ _WORD = re.compile(r"\w+")
 # with what was asked, below that by trigrams or by letters to change, whichever is kinder, and
 # better if they begin alike, as hardly anybody misses the first letter. Short
 # words may have one letter wrong, longer ones two. Behind the words stand their neighbours written
-# together, which only count if they are a word. Looks at nothing if the search has a match; that is
-# looked up as if all matches were wanted, in the index: for the first one only, the whole listing
-# may look like the shorter way, and is a long one where there is none.
+# together, which only count if they are a word. Looks at nothing if the search has a match: that is
+# looked for in an even part of the listing, as what many have is found there at once, and an index
+# reads all entries of a word before the first. Then in all of it, as if all matches were wanted, in
+# the index: for the first one only, the whole listing may look like the shorter way, and is a long
+# one where there is none.
 _FORMS = """
 WITH found AS MATERIALIZED (
+    SELECT FROM (
+        SELECT search FROM catalog_productlisting
+        WHERE {in_slice} AND currency = %(currency)s AND published_at <= %(now)s
+        LIMIT 1000  -- or the planner asks the index of words for this, too
+    ) part
+    WHERE search @@ (SELECT {query})  -- made once, and not for each row
+    UNION ALL
     SELECT FROM catalog_productlisting
     WHERE currency = %(currency)s AND published_at <= %(now)s
       AND search @@ {query}
@@ -185,9 +195,10 @@ def _likely_forms(
         target = f"plainto_tsquery(%(language)s::regconfig, %(synonym_{place})s)"
         meant = f"plainto_tsquery(%(language)s::regconfig, %(means_{place})s)"
         query = f"ts_rewrite({query}, {target}, {target} || {meant})"
+    in_slice = as_sql({"": Q(InFirstSlices(1))})[""].sql
     with connection.cursor() as cursor:
         cursor.execute(
-            _FORMS.replace("{query}", query),
+            _FORMS.replace("{query}", query).replace("{in_slice}", in_slice),
             {
                 "asked": list(asked),
                 "pairs": [first + second for first, second in pairwise(asked)],

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -48,6 +49,13 @@ def test_the_tree_counts_what_stands_below(api: APIClient) -> None:
         ("clothes", 3, [("shirts", 1, []), ("hats", 1, [])]),
         ("home", 0, []),
     ]
+
+
+def test_what_appears_later_is_not_counted_yet(api: APIClient) -> None:
+    shelves()
+    make.product(category_slug="hats", published_at=datetime(2126, 1, 1, tzinfo=UTC))
+
+    assert tree(api) == [("clothes", 3, [("shirts", 1, []), ("hats", 1, [])]), ("home", 0, [])]
 
 
 def test_answers_fit_their_schema(api: APIClient) -> None:

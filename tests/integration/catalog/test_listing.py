@@ -14,13 +14,14 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from catalog.models import ProductListing
-from catalog.selectors import facets
+from catalog.selectors import facets, listing
 from catalog.serializers import ProductListResponse
 from catalog.services import (
     Availability,
     ImageDraft,
     rebuild_listing,
     record_availability,
+    set_popularity,
     upsert_products,
 )
 from tests.make import catalog as make
@@ -440,7 +441,7 @@ def test_no_more_than_so_many_are_counted_whatever_was_expected(
 ) -> None:
     many(20)
     monkeypatch.setattr(facets, "EXACT", 5)
-    monkeypatch.setattr(facets, "_expected_rows", lambda _: [])
+    monkeypatch.setattr(facets, "_plans_of_tables", lambda _: [])
 
     found = listed(api, "facets=true")
 
@@ -480,6 +481,53 @@ def test_a_page_is_entered_in_an_index_where_it_begins(api: APIClient, sort: str
     (query,) = asked.captured_queries
     # Both columns are compared at once: an index is entered there, and not where the first begins.
     assert re.search(r'"product_id"\) [<>] \(', query["sql"])
+
+
+def test_of_what_many_have_best_sellers_are_put_in_order(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many(30)
+    best = list(ProductListing.objects.order_by("-product").values_list("product", flat=True))[
+        10:15
+    ]
+    set_popularity(units={pk: 100 + n for n, pk in enumerate(best)}, now=NOW)
+    monkeypatch.setattr(listing, "RANKED", 5)
+
+    shown = listed(api, "q=thing&sort=best_selling&page_size=100")["results"]
+
+    # And not the first five that an index would give.
+    assert [row["id"] for row in shown] == best[::-1]
+
+
+@pytest.mark.parametrize("words", ["rarity", "thing+rarity", "rraity"])
+def test_what_few_have_is_found_behind_all_best_sellers(
+    api: APIClient, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    rare = make.product(title="Thing of Rarity")
+    many(30)
+    best = ProductListing.objects.exclude(product=rare).values_list("product", flat=True)
+    set_popularity(units=dict.fromkeys(best, 5), now=NOW)
+    monkeypatch.setattr(listing, "RANKED", 5)  # so no more than twenty are gone through
+
+    assert [row["id"] for row in listed(api, f"q={words}")["results"]] == [rare.pk]
+
+
+@pytest.mark.parametrize("sort", ["newest", "price", "-price", "title", "best_selling"])
+def test_what_is_sold_out_is_walked_by_itself(api: APIClient, sort: str) -> None:
+    make.product(slug="gone", in_stock=0)
+    for _ in range(3):
+        make.product(in_stock=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+
+    with CaptureQueriesContext(connection) as asked:
+        found = slugs(api, f"sort={sort}&in_stock=false")
+
+    assert found == ["gone"]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {asked.captured_queries[-1]['sql']}")
+        assert "listing_sold_out_by_" in "".join(line for (line,) in cursor.fetchall())
 
 
 # The copy -----------------------------------------------------------------------------------------
