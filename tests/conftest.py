@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,6 +23,7 @@ import hypothesis  # noqa: E402
 import redis  # noqa: E402
 from django.core.cache import caches  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
+from xdist.remote import Producer  # noqa: E402
 
 from cart.selectors import forget_rules  # noqa: E402
 from catalog.selectors import forget_pages  # noqa: E402
@@ -31,6 +32,7 @@ from inventory.store import forget_shortages  # noqa: E402
 from shop.cache.aside import forget_outage  # noqa: E402
 from shop.http.rate_limit.attempts import forget_local_attempts  # noqa: E402
 from shop.http.rate_limit.limiter import forget_local_counts  # noqa: E402
+from tests.sharing_out import ByFile, put_long_ones_first  # noqa: E402
 
 # How fast a busy machine makes up examples says nothing about the shop.
 hypothesis.settings.register_profile(
@@ -95,13 +97,11 @@ def rabbitmq_url() -> str:
     return RABBITMQ_URL
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True, wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     for item in items:
         if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)
-            # One shop for all of them: they run one after the other in the same worker.
-            item.add_marker(pytest.mark.xdist_group("e2e"))
     marked = [item for item in items if item.get_closest_marker("rabbitmq")]
     is_required = os.environ.get("SHOP_REQUIRE_RABBITMQ") == "1"
     if marked and not is_required and not _answers(RABBITMQ_URL):
@@ -109,3 +109,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         reason = f"no RabbitMQ answers at {where.hostname}:{where.port or 5672}"
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=reason))
+    yield
+    put_long_ones_first(items)  # when they have been shuffled
+
+
+class SharingOut:
+    """What only xdist's controller has a use for."""
+
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Producer) -> ByFile | None:
+        return ByFile(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.pluginmanager.has_plugin("xdist"):
+        config.pluginmanager.register(SharingOut())
