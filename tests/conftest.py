@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Generator, Iterator
+from unittest import mock
 from urllib.parse import urlsplit
 
 import pytest
@@ -21,7 +22,11 @@ del os.environ["DJANGO_SETTINGS_MODULE"]
 
 import hypothesis  # noqa: E402
 import redis  # noqa: E402
+from django.conf import settings  # noqa: E402
 from django.core.cache import caches  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import TransactionTestCase  # noqa: E402
+from pytest_django.plugin import DjangoDbBlocker  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
 from xdist.remote import Producer  # noqa: E402
 
@@ -32,6 +37,7 @@ from inventory.store import forget_shortages  # noqa: E402
 from shop.cache.aside import forget_outage  # noqa: E402
 from shop.http.rate_limit.attempts import forget_local_attempts  # noqa: E402
 from shop.http.rate_limit.limiter import forget_local_counts  # noqa: E402
+from tests import emptying  # noqa: E402
 from tests.sharing_out import ByFile, put_long_ones_first  # noqa: E402
 
 # How fast a busy machine makes up examples says nothing about the shop.
@@ -45,6 +51,36 @@ _redis = [
     for role in ("REDIS_CARTS_URL", "REDIS_CACHE_URL", "REDIS_LIMITER_URL", "CELERY_BROKER_URL")
     if os.environ[role].startswith("redis")
 ]
+
+
+MIGRATED = "test_shop_migrated"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Have the database of each worker copied from one: migrating takes longer than most tests."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or not servers.are_ours():
+        return
+    with servers.made_once(MIGRATED) as (_, is_first):
+        if is_first:
+            name = connection.settings_dict["NAME"]
+            test = connection.settings_dict["TEST"]
+            with django_db_blocker.unblock(), mock.patch.dict(test, NAME=MIGRATED):
+                connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+                connection.close()  # nobody may look at what is copied
+            settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+    connection.settings_dict["TEST"]["TEMPLATE"] = MIGRATED
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Have what was committed by a test taken back in less time than Django takes."""
+    with django_db_blocker.unblock():
+        emptying.remember()
+    with mock.patch.object(TransactionTestCase, "_fixture_teardown", emptying.empty):
+        yield
 
 
 @pytest.fixture(autouse=True)

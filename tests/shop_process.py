@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import requests
 from shop.embedded.home import PROJECT, Home
 from shop.embedded.postgres import programs
 from shop.embedded.processes import free_port
+from tests.servers import made_once
 
 START_SECONDS = 300  # the first start makes a database and loads the demo catalogue
 STOP_SECONDS = 120  # what a test says of how long it takes, it measures itself
@@ -63,13 +65,22 @@ class RunningShop:
 
 @contextlib.contextmanager
 def running_shop(
-    home: Path, *, demo: bool = True, env: Mapping[str, str] | None = None
+    home: Path,
+    *,
+    demo: bool = True,
+    env: Mapping[str, str] | None = None,
+    is_migrated: bool = False,
 ) -> Iterator[RunningShop]:
     """Run `manage.py up` on `home` and a free port until the block ends.
+
+    `is_migrated`: within a test run, on a copy of a home that has its tables already, which most
+    of a first start is spent on. Only for tests that are not about a first start.
 
     Fails where it does not become ready, or where something of it runs on after it was stopped.
     """
     home.mkdir(parents=True, exist_ok=True)
+    if is_migrated:
+        _copy_migrated_home(home)
     port = free_port()
     log = home / "up.log"
     environment = newcomers_environment(
@@ -119,6 +130,23 @@ def running_shop(
                 stray.kill()
     if left:
         raise AssertionError(f"left running: {left}\n{tail(log)}")
+
+
+def _copy_migrated_home(home: Path) -> None:
+    with made_once("migrated-home") as (made, is_first):
+        if is_first:
+            subprocess.run(
+                [sys.executable, str(PROJECT / "manage.py"), "migrate", "--verbosity=0"],
+                cwd=PROJECT,
+                env=newcomers_environment(SHOP_HOME=str(made)),
+                stdin=subprocess.DEVNULL,
+                check=True,
+                timeout=START_SECONDS,
+            )
+    # What matters only while it runs is left out: sockets are no files to copy.
+    shutil.copytree(
+        made, home, ignore=shutil.ignore_patterns("run", "*.sock", "*.log"), dirs_exist_ok=True
+    )
 
 
 def newcomers_environment(**more: str) -> dict[str, str]:

@@ -18,7 +18,9 @@ ENDED = {"succeeded", "failed", "cancelled"}
 @pytest.fixture(scope="module")
 def clerk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shopper]:
     # Without the demo, whose pictures its workers would be drawing for a while.
-    with running_shop(tmp_path_factory.mktemp("imports") / "home", demo=False) as shop:
+    with running_shop(
+        tmp_path_factory.mktemp("imports") / "home", demo=False, is_migrated=True
+    ) as shop:
         shopper = Shopper(shop.url)
         shopper.sign_in(shop.staff_email, shop.staff_password)
         yield shopper

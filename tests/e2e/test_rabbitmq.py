@@ -38,8 +38,8 @@ def _runs(*command: str) -> bool:
 def test_what_a_request_makes_true_reaches_a_worker_through_rabbitmq(
     broker: str, tmp_path: Path
 ) -> None:
-    home = tmp_path / "home"
-    with running_shop(home, demo=False, env={"CELERY_BROKER_URL": broker}) as shop:
+    home, env = tmp_path / "home", {"CELERY_BROKER_URL": broker}
+    with running_shop(home, demo=False, env=env, is_migrated=True) as shop:
         email, _ = Shopper(shop.url).register()
 
         end = time.monotonic() + 60
@@ -59,7 +59,8 @@ def test_what_a_request_makes_true_reaches_a_worker_through_rabbitmq(
 def test_a_job_is_carried_through_by_workers_behind_rabbitmq(broker: str, tmp_path: Path) -> None:
     rows = "\n".join(f"mug-{number},Mug {number},M-{number},12.00" for number in range(50))
     content = f"Handle,Title,Variant SKU,Variant Price\n{rows}\ncup,Cup,C-1,a lot\n"
-    with running_shop(tmp_path / "home", demo=False, env={"CELERY_BROKER_URL": broker}) as shop:
+    env = {"CELERY_BROKER_URL": broker}
+    with running_shop(tmp_path / "home", demo=False, env=env, is_migrated=True) as shop:
         clerk = Shopper(shop.url)
         clerk.sign_in(shop.staff_email, shop.staff_password)
 

@@ -85,7 +85,7 @@ def test_web_and_workers_come_as_roles_of_the_database_that_can_do_no_more(
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_all_that_it_started(tmp_path: Path, by: signal.Signals) -> None:
     began = time.monotonic()
-    with running_shop(tmp_path / "home", demo=False) as shop:
+    with running_shop(tmp_path / "home", demo=False, is_migrated=True) as shop:
         wait_for(lambda: all_have_begun(shop))
         took_to_start = time.monotonic() - began
         family = shop.family()
@@ -93,8 +93,8 @@ def test_it_stops_all_that_it_started(tmp_path: Path, by: signal.Signals) -> Non
 
         assert shop.stop(by=by) == 0
 
-        # Beside the start, as machines differ: whoever waits for a stop gives it no longer.
-        assert time.monotonic() - asked_at < max(10.0, took_to_start)
+        # Beside the start, as machines differ, and are busier at one moment than at another.
+        assert time.monotonic() - asked_at < max(10.0, 2 * took_to_start)
         assert still_running(family) == []
     assert processes_of(tmp_path) == []
 
@@ -116,7 +116,7 @@ def test_nothing_outlives_a_killed_owner_and_the_next_run_is_quick(tmp_path: Pat
 
 
 def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:
-    with running_shop(tmp_path / "home", demo=False) as shop:
+    with running_shop(tmp_path / "home", demo=False, is_migrated=True) as shop:
         web = next(
             one
             for one in psutil.Process(shop.pid).children()
@@ -130,7 +130,7 @@ def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:
 
 
 def test_its_servers_are_started_again_where_they_were(tmp_path: Path) -> None:
-    with running_shop(tmp_path / "home", demo=False) as shop:
+    with running_shop(tmp_path / "home", demo=False, is_migrated=True) as shop:
         address = shop.database_url
         with psycopg.connect(address) as database:
             database.execute("CREATE TABLE kept AS SELECT 7 AS number")
@@ -154,7 +154,7 @@ def test_its_servers_are_started_again_where_they_were(tmp_path: Path) -> None:
 
 def test_it_ends_with_a_database_that_does_not_come_back(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    with running_shop(home, demo=False) as shop:
+    with running_shop(home, demo=False, is_migrated=True) as shop:
         postgres = next(
             one for one in psutil.Process(shop.pid).children() if one.name() == "postgres"
         )
@@ -167,7 +167,7 @@ def test_it_ends_with_a_database_that_does_not_come_back(tmp_path: Path) -> None
 
 
 def test_two_shops_do_not_disturb_each_other(shop_run: RunningShop, tmp_path: Path) -> None:
-    with running_shop(tmp_path / "home", demo=False) as other:
+    with running_shop(tmp_path / "home", demo=False, is_migrated=True) as other:
         for shop in (shop_run, other):
             assert requests.get(f"{shop.url}/readyz", timeout=60).json()["status"] == "ok"
 
