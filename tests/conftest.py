@@ -1,7 +1,9 @@
 """What every test may rely on: servers that run, Redis that is empty, and an API client."""
 
+import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable, Generator, Iterator
 from unittest import mock
 from urllib.parse import urlsplit
@@ -30,10 +32,12 @@ from pytest_django.plugin import DjangoDbBlocker  # noqa: E402
 from rest_framework.test import APIClient  # noqa: E402
 from xdist.remote import Producer  # noqa: E402
 
+from cart import selectors as cart_selectors  # noqa: E402
 from cart.selectors import forget_rules  # noqa: E402
 from catalog.selectors import forget_pages  # noqa: E402
-from inventory.selectors import forget_sale_board  # noqa: E402
-from inventory.store import forget_shortages  # noqa: E402
+from inventory.selectors import forget_sale_board, sales  # noqa: E402
+from inventory.store import forget_shortages, shortages  # noqa: E402
+from shop.cache import drops, memory  # noqa: E402
 from shop.cache.aside import forget_outage  # noqa: E402
 from shop.http.rate_limit.attempts import forget_local_attempts  # noqa: E402
 from shop.http.rate_limit.limiter import forget_local_counts  # noqa: E402
@@ -81,6 +85,31 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         emptying.remember()
     with mock.patch.object(TransactionTestCase, "_fixture_teardown", emptying.empty):
         yield
+
+
+class Stopwatch:
+    """What `time` is to what a process remembers for a second or two: it stands still.
+
+    So nothing is forgotten because a test goes on for longer than usual. A test that is about
+    forgetting sets it forward: `monkeypatch.setattr("shop.cache.memory.time.monotonic", …)`.
+    """
+
+    def __init__(self) -> None:
+        now = time.monotonic()
+        self.monotonic = lambda: now
+
+
+REMEMBERING = (cart_selectors, drops, memory, sales, shortages)
+
+
+@pytest.fixture(autouse=True)
+def stopwatch() -> Iterator[Stopwatch]:
+    """Have the memories of this process grow no older than a test makes them."""
+    stopwatch = Stopwatch()
+    with contextlib.ExitStack() as still:
+        for module in REMEMBERING:
+            still.enter_context(mock.patch.object(module, "time", stopwatch))
+        yield stopwatch
 
 
 @pytest.fixture(autouse=True)

@@ -32,11 +32,11 @@ def imported(clerk: Shopper, content: bytes) -> list[dict[str, Any]]:
         f"{clerk.api}/imports",
         data={"format": "shopify_csv"},
         files={"file": ("products.csv", content, "text/csv")},
-        timeout=20,
+        timeout=120,
     )
     assert started.status_code == 202, started.text
     seen: list[dict[str, Any]] = []
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not seen or seen[-1]["state"] not in ENDED:
         assert time.monotonic() < end, seen[-1:]
         time.sleep(0.2)

@@ -32,7 +32,7 @@ def broker(rabbitmq_url: str) -> Iterator[str]:
 
 
 def _runs(*command: str) -> bool:
-    return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+    return subprocess.run(command, capture_output=True, timeout=120).returncode == 0
 
 
 def test_what_a_request_makes_true_reaches_a_worker_through_rabbitmq(
@@ -42,7 +42,7 @@ def test_what_a_request_makes_true_reaches_a_worker_through_rabbitmq(
     with running_shop(home, demo=False, env=env, is_migrated=True) as shop:
         email, _ = Shopper(shop.url).register()
 
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while not (told := mails_to(email, home)):
             assert time.monotonic() < end, shop.log.read_text()[-4000:]
             time.sleep(0.2)
@@ -80,5 +80,5 @@ def mails_to(email: str, home: Path) -> list[str]:
 
 
 def listed(*command: str) -> dict[str, str]:
-    lines = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.splitlines()
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout.splitlines()
     return dict(line.split("\t") for line in lines if "\t" in line)
