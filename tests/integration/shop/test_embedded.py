@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import psycopg
@@ -17,7 +18,7 @@ from shop.embedded.command_line import add_dotenv, api_port, servers_for
 from shop.embedded.errors import CannotRun
 from shop.embedded.home import PROJECT, Home, State
 from shop.embedded.processes import is_running, start, stop, stop_leftover, stranger_for
-from shop.embedded.servers import addresses, borrow_or_own, missing, own
+from shop.embedded.servers import Servers, addresses, borrow_or_own, missing, own
 
 ALL = {
     "DATABASE_URL",
@@ -122,6 +123,22 @@ def test_a_command_has_servers_for_its_own_time_and_data_stay(home: Home) -> Non
         with contextlib.closing(redis.Redis.from_url(again["REDIS_CARTS_URL"])) as carts:
             assert carts.get("cart") == b"full"
     assert servers_in(home) == []
+
+
+def test_all_servers_are_asked_to_stop_before_the_first_is_waited_for(home: Home) -> None:
+    told = mock.Mock()
+    servers = Servers(home)
+    servers.started = [told.first, told.second]
+
+    servers.stop()
+
+    assert told.mock_calls == [
+        mock.call.first.ask_to_stop(),
+        mock.call.second.ask_to_stop(),
+        mock.call.second.stop(),
+        mock.call.first.stop(),
+    ]
+    assert servers.started == []
 
 
 def test_strangers_on_the_machine_need_the_passwords(home: Home) -> None:
