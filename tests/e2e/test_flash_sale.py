@@ -32,7 +32,8 @@ def _planned(clerk: Shopper, variant_id: int) -> str:
             "ends_at": (now + timedelta(minutes=10)).isoformat(),
             "units": UNITS,
             "limit_per_customer": 1,
-            "admitted_per_second": 40,
+            # So few that some have to wait, however slowly all of them come in.
+            "admitted_per_second": 2,
             "admitted_at_once": 4,
         },
     )
