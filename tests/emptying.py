@@ -1,15 +1,15 @@
-"""How the database is emptied after a test that committed.
+"""How what a test committed is taken back: the database is as its migrations left it.
 
 Django truncates every table there is and makes content types and permissions again, which takes
-longer than most of the tests that commit. Few of a hundred tables have rows: those are emptied,
-and content types and permissions, which no test changes, stay.
+longer than most of the tests that commit. Few of a hundred tables have rows: those are emptied, and
+what migrations put in is put in again. Content types and permissions, which no test changes, stay.
 """
 
 from typing import Any
 
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db import connection
+from django.db import connection, transaction
 from django.test import TransactionTestCase
 from psycopg import sql
 
@@ -22,6 +22,7 @@ class _Known:
 
     tables: list[str] = []
     kept: list[int] = []  # how many rows of each that is kept
+    rows: dict[str, bytes] = {}  # of each table that migrations fill, as COPY writes them
 
 
 def remember() -> None:
@@ -29,12 +30,17 @@ def remember() -> None:
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
     _Known.tables = sorted(set(tables) - set(_KEPT))
     _Known.kept = _counts()
+    _Known.rows = {}
+    with connection.cursor() as cursor:
+        for table in _filled():
+            with cursor.copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table))) as rows:
+                _Known.rows[table] = b"".join(bytes(part) for part in rows)
 
 
 def empty(case: Any) -> None:
-    """Empty every table but those of content types and permissions.
+    """Bring every table back to what `remember` saw.
 
-    As Django does where that is not enough: where one of them changed, or we may not.
+    Where content types or permissions changed, or we may not: empty all, as Django does.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
@@ -42,6 +48,19 @@ def empty(case: Any) -> None:
     if not _Known.tables or not may_do_anything or _counts() != _Known.kept:
         _flush(case)
         return
+    deletes = [sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in _filled()]
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Neither keys nor the triggers of a ledger are asked: all of it goes.
+        cursor.execute(
+            sql.SQL("; ").join([sql.SQL("SET LOCAL session_replication_role = replica"), *deletes])
+        )
+        for table, rows in _Known.rows.items():
+            with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as back:
+                back.write(rows)
+
+
+def _filled() -> list[str]:
+    """Return the tables that have rows, but for those that are kept."""
     looks = [
         sql.SQL("SELECT {0} WHERE EXISTS (SELECT FROM {1})").format(
             sql.Literal(table), sql.Identifier(table)
@@ -50,15 +69,7 @@ def empty(case: Any) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL(" UNION ALL ").join(looks))
-        filled = [table for (table,) in cursor.fetchall()]
-    if not filled:
-        return
-    deletes = [sql.SQL("DELETE FROM {}").format(sql.Identifier(table)) for table in filled]
-    with connection.cursor() as cursor:
-        # Neither keys nor the triggers of a ledger: all of it goes. One transaction, as one query.
-        cursor.execute(
-            sql.SQL("; ").join([sql.SQL("SET LOCAL session_replication_role = replica"), *deletes])
-        )
+        return [table for (table,) in cursor.fetchall()]
 
 
 def _counts() -> list[int]:
