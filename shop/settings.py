@@ -291,7 +291,7 @@ SHOP_UNCACHED_READS = env.int("SHOP_UNCACHED_READS", default=2)
 REDIS_TIMEOUT_SECONDS = {
     "carts": 0.2 * _patience,
     "default": 0.05 * _patience,
-    "limiter": 2.0 if IS_TEST else 0.05,  # its tests count exactly, and a fallback would not
+    "limiter": _patience if IS_TEST else 0.05,  # its tests count exactly, and a fallback would not
 }
 CACHES = {
     "default": _cache("cache", "shop", REDIS_TIMEOUT_SECONDS["default"]),

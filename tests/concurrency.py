@@ -42,7 +42,7 @@ def run_before(name: str, action: Callable[[], object]) -> Iterator[None]:
     def preceded(*args: Any, **kwargs: Any) -> object:
         if is_first.acquire(blocking=False):
             with in_background(action) as rival:
-                rival.result(timeout=30)
+                rival.result(timeout=60)
         return original(*args, **kwargs)
 
     with mock.patch.object(module, attribute, preceded):

@@ -1,9 +1,12 @@
 """The servers of one test run, and the corner of them that each xdist worker has to itself."""
 
 import atexit
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from shop.embedded.home import Home
@@ -26,6 +29,30 @@ def begin() -> None:
         _start()
     index = int(os.environ.get("PYTEST_XDIST_WORKER", "gw-1").removeprefix("gw")) + 1
     _take_corner(index)
+
+
+def is_test_run() -> bool:
+    """Tell whether this process belongs to a run of tests, which has a folder of its own."""
+    return _FOLDER in os.environ
+
+
+def are_ours() -> bool:
+    """Tell whether PostgreSQL was started for this run, and is thrown away with it."""
+    return "DATABASE_URL" not in os.environ[_GIVEN].split()
+
+
+@contextlib.contextmanager
+def made_once(name: str) -> Iterator[tuple[Path, bool]]:
+    """Give a path of this test run, and whether its first visitor is to make there what is dear.
+
+    The other workers wait meanwhile. A maker that fails leaves it to the next.
+    """
+    folder = Path(os.environ[_FOLDER])
+    made = folder / f"{name}.made"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder / name, not made.exists()
+        made.touch()
 
 
 def _start() -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,10 @@ import requests
 from shop.embedded.home import PROJECT, Home
 from shop.embedded.postgres import programs
 from shop.embedded.processes import free_port
+from tests.servers import made_once
 
 START_SECONDS = 300  # the first start makes a database and loads the demo catalogue
-STOP_SECONDS = 15
+STOP_SECONDS = 120  # what a test says of how long it takes, it measures itself
 
 # What a test run sets for itself, and a newcomer's shell does not have.
 _NOT_INHERITED = re.compile(
@@ -63,13 +65,22 @@ class RunningShop:
 
 @contextlib.contextmanager
 def running_shop(
-    home: Path, *, demo: bool = True, env: Mapping[str, str] | None = None
+    home: Path,
+    *,
+    demo: bool = True,
+    env: Mapping[str, str] | None = None,
+    is_migrated: bool = False,
 ) -> Iterator[RunningShop]:
     """Run `manage.py up` on `home` and a free port until the block ends.
+
+    `is_migrated`: within a test run, on a copy of a home that has its tables already, which most
+    of a first start is spent on. Only for tests that are not about a first start.
 
     Fails where it does not become ready, or where something of it runs on after it was stopped.
     """
     home.mkdir(parents=True, exist_ok=True)
+    if is_migrated:
+        _copy_migrated_home(home)
     port = free_port()
     log = home / "up.log"
     environment = newcomers_environment(
@@ -121,6 +132,23 @@ def running_shop(
         raise AssertionError(f"left running: {left}\n{tail(log)}")
 
 
+def _copy_migrated_home(home: Path) -> None:
+    with made_once("migrated-home") as (made, is_first):
+        if is_first:
+            subprocess.run(
+                [sys.executable, str(PROJECT / "manage.py"), "migrate", "--verbosity=0"],
+                cwd=PROJECT,
+                env=newcomers_environment(SHOP_HOME=str(made)),
+                stdin=subprocess.DEVNULL,
+                check=True,
+                timeout=START_SECONDS,
+            )
+    # What matters only while it runs is left out: sockets are no files to copy.
+    shutil.copytree(
+        made, home, ignore=shutil.ignore_patterns("run", "*.sock", "*.log"), dirs_exist_ok=True
+    )
+
+
 def newcomers_environment(**more: str) -> dict[str, str]:
     """Return our environment without what the tests have set in it, and with `more`."""
     return {
@@ -135,7 +163,7 @@ def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> N
         if process.poll() is not None:
             raise AssertionError(f"`up` ended with {process.returncode}:\n{tail(log)}")
         with contextlib.suppress(requests.RequestException):
-            if requests.get(f"{url}/readyz", timeout=5).status_code == 200:
+            if requests.get(f"{url}/readyz", timeout=30).status_code == 200:
                 return
         time.sleep(0.05)
     raise AssertionError(f"`up` was not ready after {START_SECONDS} s:\n{tail(log)}")
@@ -150,7 +178,7 @@ def family_of(pid: int) -> list[psutil.Process]:
         return []
 
 
-def still_running(family: list[psutil.Process], *, seconds: float = 3.0) -> list[psutil.Process]:
+def still_running(family: list[psutil.Process], *, seconds: float = 30.0) -> list[psutil.Process]:
     """Return who of the family is alive after at most `seconds`."""
     _, alive = psutil.wait_procs(family, timeout=seconds)
     return [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]

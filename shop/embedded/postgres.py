@@ -18,6 +18,7 @@ from shop.embedded.errors import CannotRun
 from shop.embedded.home import Home, write_private
 from shop.embedded.processes import (
     Stranger,
+    ask,
     free_port,
     is_running,
     start,
@@ -29,6 +30,7 @@ from shop.embedded.processes import (
 MAJOR_VERSION = "18"
 READY_SECONDS = 60  # recovery after a crash replays the log first
 PORT_ATTEMPTS = 5
+_FAST_SHUTDOWN = signal.SIGINT  # SIGTERM would wait for clients to leave
 
 # docs/architecture: measured on this shop. Durability is never traded here.
 SETTINGS: Mapping[str, str] = {
@@ -136,12 +138,15 @@ class Postgres:
         except psycopg.OperationalError as error:
             raise self._failure(str(error).strip().splitlines()[-1]) from error
 
+    def ask_to_stop(self) -> None:
+        """Have the server begin what `stop` waits for."""
+        ask(self.process, _FAST_SHUTDOWN)
+
     def stop(self) -> None:
         """Stop the server: sessions are ended, everything committed stays."""
         if self.process is None:
             return
-        # SIGINT is a fast shutdown; SIGTERM would wait for clients to leave.
-        stop(self.process, asking=signal.SIGINT, seconds=5)
+        stop(self.process, asking=_FAST_SHUTDOWN, seconds=5)
         self.process = None
 
     def _url(self, database: str) -> str:

@@ -122,6 +122,12 @@ def _call(function: str, *arguments: object) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def ask(process: subprocess.Popen[bytes] | None, asking: signal.Signals) -> None:
+    """Ask the program to end, if it runs, and do not wait until it has."""
+    if process is not None and process.poll() is None:
+        process.send_signal(asking)
+
+
 def stop(process: subprocess.Popen[bytes], *, asking: signal.Signals, seconds: float) -> None:
     """Ask the program to end, and after `seconds` kill all that it left in its session."""
     if process.poll() is None:

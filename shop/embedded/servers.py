@@ -81,7 +81,9 @@ class Servers:
         return {**addresses(environ), **{name: ours[name]() for name in wanted}}
 
     def stop(self) -> None:
-        """Stop what was started, the last first."""
+        """Stop what was started: all are asked at once, and the last is waited for first."""
+        for server in self.started:
+            server.ask_to_stop()
         for server in reversed(self.started):
             server.stop()
         self.started.clear()

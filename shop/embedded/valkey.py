@@ -15,7 +15,7 @@ import redis
 
 from shop.embedded.errors import CannotRun
 from shop.embedded.home import Home, write_private
-from shop.embedded.processes import free_port, start, stop, stop_leftover
+from shop.embedded.processes import ask, free_port, start, stop, stop_leftover
 
 READY_SECONDS = 30
 PORT_ATTEMPTS = 5
@@ -119,6 +119,10 @@ class Valkey:
             self.port = free_port()  # somebody took the other between look and use
             self._launch()
         raise self._failure("no free port was found")
+
+    def ask_to_stop(self) -> None:
+        """Have the server begin what `stop` waits for."""
+        ask(self.process, signal.SIGTERM)
 
     def stop(self) -> None:
         """Stop the server; one that keeps writes down everything first."""

@@ -17,6 +17,7 @@ import psycopg
 
 from shop.embedded.home import PROJECT
 from tests.crash.client import Buyer, Journal
+from tests.servers import is_test_run
 from tests.shop_process import RunningShop, newcomers_environment, running_shop
 
 UNITS = 1_000_000
@@ -103,7 +104,9 @@ class Ground:
 @contextlib.contextmanager
 def ground(folder: Path, *, hurries: bool) -> Iterator[Ground]:
     """Run a shop in `folder` until the block ends; `hurries` has a sweeper that does not wait."""
-    with running_shop(folder / "home", demo=False, env=_ENVIRONMENT) as shop:
+    with running_shop(
+        folder / "home", demo=False, env=_ENVIRONMENT, is_migrated=is_test_run()
+    ) as shop:
         variant_id, sku = json.loads(_shell(shop.home, _MAKE_GOODS))
         journal = Journal(folder / f"journal-{uuid.uuid4().hex[:8]}.jsonl")
         with _hurrying(shop.home) if hurries else contextlib.nullcontext():

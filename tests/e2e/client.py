@@ -28,7 +28,7 @@ class Shopper:
             path if path.startswith("http") else f"{self.api}{path}",
             json=body,
             headers={name.replace("_", "-"): value for name, value in headers.items()},
-            timeout=20,
+            timeout=120,
         )
         if token := response.headers.get("X-Cart-Token"):
             self.session.headers["X-Cart-Token"] = token

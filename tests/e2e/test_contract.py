@@ -52,7 +52,7 @@ def _units(clerk: Shopper) -> tuple[int, int]:
     return row["on_hand"], row["reserved"]
 
 
-def _eventually(check: Callable[[], bool], seconds: float = 20) -> None:
+def _eventually(check: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -428,7 +428,7 @@ class TestCheckout:
         guest.add(mug["id"])
         headers = {"Idempotency-Key": key} if key else {}
 
-        refused = guest.session.post(f"{guest.api}/checkout", json={}, headers=headers, timeout=20)
+        refused = guest.session.post(f"{guest.api}/checkout", json={}, headers=headers, timeout=120)
 
         assert problem(refused)["status"] == 400
         assert problem(refused)["code"] == code
@@ -439,7 +439,7 @@ class TestCheckout:
     ) -> None:
         guest.add(mug["id"])
         to = urlsplit(guest.api)
-        wire = http.client.HTTPConnection(to.hostname or "", to.port, timeout=20)
+        wire = http.client.HTTPConnection(to.hostname or "", to.port, timeout=120)
         with contextlib.closing(wire):
             wire.putrequest("POST", f"{to.path}/checkout")
             for key in keys:
@@ -680,9 +680,9 @@ def _was_mailed(home: Path, number: str) -> bool:
 
 def test_the_documents_are_served_locally(guest: Shopper) -> None:
     root = guest.api.removesuffix("/api/v1")
-    schema = requests.get(f"{root}/api/schema", headers={"Accept": "application/json"}, timeout=20)
+    schema = requests.get(f"{root}/api/schema", headers={"Accept": "application/json"}, timeout=120)
     assert schema.json()["openapi"].startswith("3.1")
     for page in ("/api/docs", "/api/redoc", "/admin/login/"):
-        answer = requests.get(f"{root}{page}", timeout=20)
+        answer = requests.get(f"{root}{page}", timeout=120)
         assert answer.status_code == 200
         assert not re.findall(r'(?:src|href)="https?://', answer.text), page

@@ -18,7 +18,9 @@ ENDED = {"succeeded", "failed", "cancelled"}
 @pytest.fixture(scope="module")
 def clerk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shopper]:
     # Without the demo, whose pictures its workers would be drawing for a while.
-    with running_shop(tmp_path_factory.mktemp("imports") / "home", demo=False) as shop:
+    with running_shop(
+        tmp_path_factory.mktemp("imports") / "home", demo=False, is_migrated=True
+    ) as shop:
         shopper = Shopper(shop.url)
         shopper.sign_in(shop.staff_email, shop.staff_password)
         yield shopper
@@ -30,11 +32,11 @@ def imported(clerk: Shopper, content: bytes) -> list[dict[str, Any]]:
         f"{clerk.api}/imports",
         data={"format": "shopify_csv"},
         files={"file": ("products.csv", content, "text/csv")},
-        timeout=20,
+        timeout=120,
     )
     assert started.status_code == 202, started.text
     seen: list[dict[str, Any]] = []
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while not seen or seen[-1]["state"] not in ENDED:
         assert time.monotonic() < end, seen[-1:]
         time.sleep(0.2)

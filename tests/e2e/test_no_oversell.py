@@ -31,7 +31,7 @@ def _prove(shop: ShopRun, *arguments: str, **env: str) -> tuple[int, dict[str, A
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=figure(full=3600, small=280),
+        timeout=figure(full=3600, small=1200),
         check=False,
     )
     report: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}

@@ -32,17 +32,17 @@ def broker(rabbitmq_url: str) -> Iterator[str]:
 
 
 def _runs(*command: str) -> bool:
-    return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
+    return subprocess.run(command, capture_output=True, timeout=120).returncode == 0
 
 
 def test_what_a_request_makes_true_reaches_a_worker_through_rabbitmq(
     broker: str, tmp_path: Path
 ) -> None:
-    home = tmp_path / "home"
-    with running_shop(home, demo=False, env={"CELERY_BROKER_URL": broker}) as shop:
+    home, env = tmp_path / "home", {"CELERY_BROKER_URL": broker}
+    with running_shop(home, demo=False, env=env, is_migrated=True) as shop:
         email, _ = Shopper(shop.url).register()
 
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while not (told := mails_to(email, home)):
             assert time.monotonic() < end, shop.log.read_text()[-4000:]
             time.sleep(0.2)
@@ -59,7 +59,8 @@ def test_what_a_request_makes_true_reaches_a_worker_through_rabbitmq(
 def test_a_job_is_carried_through_by_workers_behind_rabbitmq(broker: str, tmp_path: Path) -> None:
     rows = "\n".join(f"mug-{number},Mug {number},M-{number},12.00" for number in range(50))
     content = f"Handle,Title,Variant SKU,Variant Price\n{rows}\ncup,Cup,C-1,a lot\n"
-    with running_shop(tmp_path / "home", demo=False, env={"CELERY_BROKER_URL": broker}) as shop:
+    env = {"CELERY_BROKER_URL": broker}
+    with running_shop(tmp_path / "home", demo=False, env=env, is_migrated=True) as shop:
         clerk = Shopper(shop.url)
         clerk.sign_in(shop.staff_email, shop.staff_password)
 
@@ -79,5 +80,5 @@ def mails_to(email: str, home: Path) -> list[str]:
 
 
 def listed(*command: str) -> dict[str, str]:
-    lines = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.splitlines()
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout.splitlines()
     return dict(line.split("\t") for line in lines if "\t" in line)

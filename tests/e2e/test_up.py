@@ -1,5 +1,6 @@
 """`manage.py up`, as a newcomer meets it: it opens, it refuses in one line, it leaves nothing."""
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -17,7 +18,6 @@ from shop.embedded.home import PROJECT
 from shop.embedded.processes import free_port
 from tests.shop_process import (
     RunningShop,
-    family_of,
     newcomers_environment,
     running_shop,
     still_running,
@@ -34,7 +34,7 @@ def up(home: Path, port: int, **env: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -57,9 +57,9 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 
 def test_the_shop_opens_and_says_where(shop_run: RunningShop) -> None:
-    assert requests.get(f"{shop_run.url}/livez", timeout=5).json() == {"status": "ok"}
-    assert requests.get(f"{shop_run.url}/api/docs", timeout=10).status_code == 200
-    assert requests.get(f"{shop_run.url}/admin/", timeout=10).status_code == 200
+    assert requests.get(f"{shop_run.url}/livez", timeout=60).json() == {"status": "ok"}
+    assert requests.get(f"{shop_run.url}/api/docs", timeout=60).status_code == 200
+    assert requests.get(f"{shop_run.url}/admin/", timeout=60).status_code == 200
 
     told = shop_run.log.read_text()
     for word in (f"{shop_run.url}/api/docs", f"{shop_run.url}/admin/", "tok_ok", "staff@shop.test"):
@@ -69,7 +69,7 @@ def test_the_shop_opens_and_says_where(shop_run: RunningShop) -> None:
 def test_web_and_workers_come_as_roles_of_the_database_that_can_do_no_more(
     shop_run: RunningShop,
 ) -> None:
-    assert requests.get(f"{shop_run.url}/api/v1/products", timeout=10).status_code == 200
+    assert requests.get(f"{shop_run.url}/api/v1/products", timeout=60).status_code == 200
 
     with psycopg.connect(shop_run.database_url, autocommit=True) as database:
 
@@ -84,38 +84,39 @@ def test_web_and_workers_come_as_roles_of_the_database_that_can_do_no_more(
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_all_that_it_started(tmp_path: Path, by: signal.Signals) -> None:
-    with running_shop(tmp_path / "home", demo=False) as shop:
-        wait_for(lambda: len(family_of(shop.pid)) > 8)
+    began = time.monotonic()
+    with running_shop(tmp_path / "home", demo=False, is_migrated=True) as shop:
+        wait_for(lambda: all_have_begun(shop))
+        took_to_start = time.monotonic() - began
         family = shop.family()
-        started = time.monotonic()
+        asked_at = time.monotonic()
 
         assert shop.stop(by=by) == 0
 
-        assert time.monotonic() - started < 10
+        # Beside the start, as machines differ, and are busier at one moment than at another.
+        assert time.monotonic() - asked_at < max(10.0, 2 * took_to_start)
         assert still_running(family) == []
     assert processes_of(tmp_path) == []
 
 
 def test_nothing_outlives_a_killed_owner_and_the_next_run_is_quick(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    started = time.monotonic()
     with running_shop(home, demo=False) as shop:
-        first = time.monotonic() - started
-        wait_for(lambda: len(family_of(shop.pid)) > 8)
+        first = worked_for(shop)
+        wait_for(lambda: all_have_begun(shop))
         family = shop.family()
 
         shop.stop(by=signal.SIGKILL)
 
-        assert still_running(family, seconds=12) == []
+        assert still_running(family, seconds=60) == []
 
-    started = time.monotonic()
-    with running_shop(home, demo=False):
+    with running_shop(home, demo=False) as shop:
         # Beside the first, which had tables to make: machines differ.
-        assert time.monotonic() - started < first
+        assert worked_for(shop) < first
 
 
 def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:
-    with running_shop(tmp_path / "home", demo=False) as shop:
+    with running_shop(tmp_path / "home", demo=False, is_migrated=True) as shop:
         web = next(
             one
             for one in psutil.Process(shop.pid).children()
@@ -129,7 +130,7 @@ def test_a_program_that_dies_is_started_again(tmp_path: Path) -> None:
 
 
 def test_its_servers_are_started_again_where_they_were(tmp_path: Path) -> None:
-    with running_shop(tmp_path / "home", demo=False) as shop:
+    with running_shop(tmp_path / "home", demo=False, is_migrated=True) as shop:
         address = shop.database_url
         with psycopg.connect(address) as database:
             database.execute("CREATE TABLE kept AS SELECT 7 AS number")
@@ -145,7 +146,7 @@ def test_its_servers_are_started_again_where_they_were(tmp_path: Path) -> None:
 
         back = [f"{name} is back" for name in ("PostgreSQL", "(valkey-keep)", "(valkey-cache)")]
         wait_for(lambda: all(words in shop.log.read_text() for words in back))
-        wait_for(lambda: requests.get(f"{shop.url}/readyz", timeout=5).json()["status"] == "ok")
+        wait_for(lambda: requests.get(f"{shop.url}/readyz", timeout=60).json()["status"] == "ok")
         assert shop.database_url == address
         with psycopg.connect(address) as database:
             assert database.execute("SELECT number FROM kept").fetchone() == (7,)
@@ -153,7 +154,7 @@ def test_its_servers_are_started_again_where_they_were(tmp_path: Path) -> None:
 
 def test_it_ends_with_a_database_that_does_not_come_back(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    with running_shop(home, demo=False) as shop:
+    with running_shop(home, demo=False, is_migrated=True) as shop:
         postgres = next(
             one for one in psutil.Process(shop.pid).children() if one.name() == "postgres"
         )
@@ -161,16 +162,16 @@ def test_it_ends_with_a_database_that_does_not_come_back(tmp_path: Path) -> None
 
         postgres.kill()
 
-        assert shop.process.wait(60) == 1
+        assert shop.process.wait(240) == 1
         assert "PostgreSQL ended and does not come back" in tail(shop.log).splitlines()[-1]
 
 
 def test_two_shops_do_not_disturb_each_other(shop_run: RunningShop, tmp_path: Path) -> None:
-    with running_shop(tmp_path / "home", demo=False) as other:
+    with running_shop(tmp_path / "home", demo=False, is_migrated=True) as other:
         for shop in (shop_run, other):
-            assert requests.get(f"{shop.url}/readyz", timeout=10).json()["status"] == "ok"
+            assert requests.get(f"{shop.url}/readyz", timeout=60).json()["status"] == "ok"
 
-    assert requests.get(f"{shop_run.url}/readyz", timeout=10).json()["status"] == "ok"
+    assert requests.get(f"{shop_run.url}/readyz", timeout=60).json()["status"] == "ok"
 
 
 def test_a_second_shop_on_the_same_home_is_refused(shop_run: RunningShop) -> None:
@@ -237,14 +238,30 @@ def test_a_home_with_a_long_and_awkward_path_works(tmp_path: Path) -> None:
         assert is_alive(shop.url)
 
 
+def all_have_begun(shop: RunningShop) -> bool:
+    """Tell whether every program of the shop runs: they begin when the web answers."""
+    lines = []
+    for one in shop.family():
+        with contextlib.suppress(psutil.Error):
+            lines.append(" ".join(one.cmdline()))
+    programs = ("gunicorn", "--hostname=worker@", "--hostname=bulk@", " beat ", "relay_outbox")
+    return all(any(program in line for line in lines) for program in programs)
+
+
+def worked_for(shop: RunningShop) -> float:
+    """Return the seconds of processor that `up` itself has taken, whoever else took some."""
+    taken = psutil.Process(shop.pid).cpu_times()
+    return taken.user + taken.system
+
+
 def is_alive(url: str) -> bool:
     try:
-        return requests.get(f"{url}/livez", timeout=2).ok
+        return requests.get(f"{url}/livez", timeout=20).ok
     except requests.RequestException:
         return False
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen"

@@ -14,7 +14,7 @@ from tests.servers import UNTHROTTLED
 from tests.shop_process import RunningShop
 
 WORKERS = 4
-GIVEN_UP_SECONDS = 20.0
+GIVEN_UP_SECONDS = 120.0
 
 Told = Callable[[requests.Response], object]
 
@@ -32,7 +32,7 @@ class Watch:
 
     def _connect(self, port: int) -> None:
         session = requests.Session()
-        with session.get(self._url, params={"page_size": 1}, stream=True, timeout=10) as answer:
+        with session.get(self._url, params={"page_size": 1}, stream=True, timeout=60) as answer:
             connection = answer.raw.connection
             assert connection is not None
             (_, mine), pids = connection.sock.getsockname(), _listening_on(port)
@@ -47,20 +47,26 @@ class Watch:
     def warm(self, ref: str, told: Told, expected: object) -> None:
         """Have each worker keep a copy of its own."""
         for session in self._of_worker.values():
-            answer = session.get(f"{self._url}/{ref}", timeout=10)
+            answer = session.get(f"{self._url}/{ref}", timeout=60)
             assert told(answer) == expected, answer.text
 
     def until_seen(self, ref: str, told: Told, expected: object) -> list[float]:
-        """Return when (`time.time`) each worker first told what is expected."""
-        waiting = dict(self._of_worker)
+        """Return when (`time.time`) each worker was last asked that did not tell it yet.
+
+        When it was asked and not when it answered, so that a slow machine makes nothing late.
+        The moment before the first look where it told it at once.
+        """
+        waiting = dict.fromkeys(self._of_worker, time.time())
         seen: list[float] = []
         end = time.monotonic() + GIVEN_UP_SECONDS
         while waiting:
             assert time.monotonic() < end, f"{len(waiting)} workers never told {expected!r}"
-            for pid, session in list(waiting.items()):
-                if told(session.get(f"{self._url}/{ref}", timeout=10)) == expected:
-                    seen.append(time.time())
-                    del waiting[pid]
+            for pid in list(waiting):
+                asked_at, session = time.time(), self._of_worker[pid]
+                if told(session.get(f"{self._url}/{ref}", timeout=60)) == expected:
+                    seen.append(waiting.pop(pid))
+                else:
+                    waiting[pid] = asked_at
             time.sleep(0.01)
         return seen
 

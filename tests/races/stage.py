@@ -25,7 +25,7 @@ POINTS = (
     "orders.services.checking_out._settled",  # it has answered; the second transaction begins
     "orders.services.paying.commit_stock",  # order and payment are locked; stock leaves
 )
-SECONDS = 30.0
+SECONDS = 120.0
 
 
 class Actor(threading.Thread):

@@ -21,8 +21,6 @@ from tests.races.soundness import Clients, breaches, bring_to_rest
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.timeout(3600),
-    # One after the other: each has as many connections as it has threads.
-    pytest.mark.xdist_group("many threads"),
 ]
 
 ROUNDS = figure(full=200, small=4)

@@ -47,6 +47,13 @@ def test_holds_no_more_than_its_size() -> None:
     assert [memory.get(number) for number in range(3)] == [None, 1, 2]
 
 
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have others wait for the one who loads for as long as a busy machine may stand still."""
+    monkeypatch.setattr("shop.cache.memory.PATIENCE_SECONDS", 60)
+
+
+@pytest.mark.usefixtures("patience")
 def test_of_many_who_miss_at_once_one_loads() -> None:
     memory = ShortMemory[str, int](seconds=60, size=10)
     is_asked, may_go_on = threading.Event(), threading.Event()
@@ -55,16 +62,16 @@ def test_of_many_who_miss_at_once_one_loads() -> None:
     def load() -> int:
         asked.append(1)
         is_asked.set()
-        may_go_on.wait(5)
+        may_go_on.wait(60)
         return 7
 
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(memory.through, "a", load)
-        assert is_asked.wait(5)
+        assert is_asked.wait(60)
         others = [pool.submit(memory.through, "a", load) for _ in range(3)]
         time.sleep(0.05)
         may_go_on.set()
-        assert [call.result(5) for call in (first, *others)] == [7] * 4
+        assert [call.result(60) for call in (first, *others)] == [7] * 4
 
     assert len(asked) == 1
 
@@ -75,18 +82,18 @@ def test_who_waited_for_one_that_failed_loads_for_themselves() -> None:
 
     def fail() -> int:
         is_asked.set()
-        may_fail.wait(5)
+        may_fail.wait(60)
         raise OSError("away")
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(memory.through, "a", fail)
-        assert is_asked.wait(5)
+        assert is_asked.wait(60)
         second = pool.submit(memory.through, "a", lambda: 7)
         time.sleep(0.05)
         may_fail.set()
         with pytest.raises(OSError, match="away"):
-            first.result(5)
-        assert second.result(5) == 7
+            first.result(60)
+        assert second.result(60) == 7
 
 
 def test_a_look_that_found_nothing_is_no_answer_for_one_who_looks_further() -> None:
@@ -96,15 +103,15 @@ def test_a_look_that_found_nothing_is_no_answer_for_one_who_looks_further() -> N
 
     def find_nothing() -> None:
         is_asked.set()
-        may_go_on.wait(5)
+        may_go_on.wait(60)
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(memory.through, "a", find_nothing)
-        assert is_asked.wait(5)
+        assert is_asked.wait(60)
         second = pool.submit(memory.through, "a", lambda: 7)
         time.sleep(0.05)
         may_go_on.set()
-        assert (first.result(5), second.result(5)) == (None, 7)
+        assert (first.result(60), second.result(60)) == (None, 7)
 
 
 def test_what_was_dropped_while_it_was_read_is_not_remembered() -> None:

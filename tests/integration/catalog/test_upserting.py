@@ -365,7 +365,7 @@ def test_two_who_make_the_same_product_at_once_make_one() -> None:
             )
             with pytest.raises(TimeoutError):
                 second.result(timeout=0.5)  # it waits for the first to commit
-        assert second.result(timeout=5).outcome == "updated"
+        assert second.result(timeout=60).outcome == "updated"
 
     assert Product.objects.get().title == "Later"
     assert ProductListing.objects.get().title == "Later"

@@ -62,7 +62,7 @@ def waits(call: Callable[[], Any], first: Callable[[], Any]) -> Any:
             waiting = background.enter_context(in_background(call))
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.3)  # it waits for the first to commit
-        return waiting.exception(timeout=5)
+        return waiting.exception(timeout=60)
 
 
 def test_the_last_unit_is_sold_once() -> None:
@@ -87,7 +87,7 @@ def test_the_last_unit_is_sold_after_all_when_the_first_gives_up() -> None:
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.3)
             transaction.set_rollback(True)
-        waiting.result(timeout=5)
+        waiting.result(timeout=60)
 
     assert counters(stock) == (1, 1)
     assert Reservation.objects.get().reference == "order:2"
@@ -100,7 +100,7 @@ def test_a_sold_out_line_is_refused_without_waiting() -> None:
     with transaction.atomic():
         Stock.objects.filter(pk=stock.pk).locked().get()
         with in_background(reserving("order:2", (stock, 1))) as refused:
-            assert isinstance(refused.exception(timeout=2), OutOfStock)
+            assert isinstance(refused.exception(timeout=60), OutOfStock)
 
 
 def test_a_twin_with_the_same_reference_holds_nothing_more() -> None:
@@ -160,17 +160,17 @@ def test_stock_is_locked_in_the_order_of_its_keys() -> None:
         with transaction.atomic():
             Stock.objects.filter(pk=second.pk).locked().get()
             is_locked.set()
-            may_go.wait(10)
+            may_go.wait(60)
 
     with in_background(hold_the_second):
-        is_locked.wait(10)
+        is_locked.wait(60)
         # Named in the wrong order, it locks the first one and waits for the second one.
         with in_background(reserving("order:1", (second, 1), (first, 1))) as waiting:
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.3)
             assert lockable(first) is False
             may_go.set()
-            waiting.result(timeout=5)
+            waiting.result(timeout=60)
 
 
 def lockable(stock: Stock) -> bool:

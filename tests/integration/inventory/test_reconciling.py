@@ -266,4 +266,4 @@ def test_looking_changes_nothing_and_is_not_able_to() -> None:
     with transaction.atomic():
         Stock.objects.filter(pk=stock.pk).locked().get()
         with in_background(lambda: drifted_stock(now=timezone.now())) as looking:
-            assert looking.result(timeout=5) == []  # it waits for no lock
+            assert looking.result(timeout=60) == []  # it waits for no lock

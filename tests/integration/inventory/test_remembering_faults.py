@@ -188,7 +188,7 @@ def test_only_one_process_looks_at_a_time() -> None:
 
     with alone(7_302_003) as is_mine, in_background(reconcile) as second:
         assert is_mine
-        assert second.result(timeout=10) is None
+        assert second.result(timeout=60) is None
     assert not ReconciliationRun.objects.exists()
 
     assert reconcile() == 0

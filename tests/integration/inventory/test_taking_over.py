@@ -191,7 +191,7 @@ class TestAtOnce:
         with transaction.atomic():
             Reservation.objects.select_for_update().get(reference="a")  # as a commit begins
             with in_background(reserving("new", (stock, 1), now=LATER)) as taking:
-                assert isinstance(taking.exception(timeout=5), OutOfStock)
+                assert isinstance(taking.exception(timeout=60), OutOfStock)
             commit_stock(reference="a", now=LATER)
 
         assert states() == {"a": "COMMITTED"}

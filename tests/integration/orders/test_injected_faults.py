@@ -308,7 +308,7 @@ class TestAtOnce:
     )
     def test_only_one_process_looks_at_a_time(self, lock: int, task: Callable[[], Any]) -> None:
         with alone(lock), in_background(task) as second:
-            assert second.result(timeout=10) is None
+            assert second.result(timeout=60) is None
         assert not ReconciliationRun.objects.exists()
 
         assert task() == 0
@@ -333,7 +333,7 @@ class TestAtOnce:
                 seen = [look() for _ in range(12)]
             finally:
                 is_over.set()
-            assert one.result(timeout=30) + two.result(timeout=30) > 8
+            assert one.result(timeout=60) + two.result(timeout=60) > 8
 
         assert seen == [set()] * 12
         assert look() == set()

@@ -100,7 +100,7 @@ def test_a_twin_waits_for_one_that_is_preparing() -> None:
     with ThreadPoolExecutor(1) as background:
         with mock.patch(f"{MODULE}.place_order", place_and_wait):
             first = buy()
-        error = rivals[0].exception(timeout=10)
+        error = rivals[0].exception(timeout=60)
 
     assert first.answer.status == 201
     # It found the first one's claim, or its answer, and made no order of its own.
@@ -238,7 +238,7 @@ def test_cancelling_waits_for_one_who_settles() -> None:
             waiting = background.submit(own_connections, cancel)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.5)
-        waiting.result(timeout=10)
+        waiting.result(timeout=60)
 
     order = Order.objects.get()
     assert (order.status, order.payment_status) == ("CANCELLED", "REFUNDED")
@@ -260,7 +260,7 @@ def test_expiry_waits_for_one_who_settles() -> None:
             waiting = background.submit(own_connections, expire)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.5)
-        waiting.result(timeout=10)
+        waiting.result(timeout=60)
 
     assert Order.objects.get().status == "CONFIRMED"
     assert OrderEvent.objects.filter(kind="CONFIRMED").count() == 1
@@ -328,7 +328,7 @@ def test_two_refunds_at_once_never_give_back_more_than_was_taken() -> None:
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.5)
         with pytest.raises(RefundTooLarge):
-            waiting.result(timeout=10)
+            waiting.result(timeout=60)
 
     assert Refund.objects.count() == 1
     _assert_sound()

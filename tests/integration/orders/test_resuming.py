@@ -180,7 +180,7 @@ def test_one_resumes_at_a_time() -> None:
         alone(7_302_011),
         in_background(lambda: resume_checkouts(now=now + timedelta(minutes=2))) as other,
     ):
-        assert other.result(timeout=10).looked_at == 0
+        assert other.result(timeout=60).looked_at == 0
 
     assert state() == "STARTED"
 

@@ -230,7 +230,7 @@ def test_only_one_sweep_runs_at_a_time() -> None:
     def again(*args: object, **kwargs: object) -> PaymentResult | None:
         # A second connection, as another process would have.
         with in_background(lambda: sweep_payments(now=now)) as other:
-            inner.append(other.result(timeout=10))
+            inner.append(other.result(timeout=60))
         return None
 
     with mock.patch("orders.services.sweeping._ask", again):

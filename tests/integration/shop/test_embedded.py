@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import psutil
 import psycopg
@@ -17,7 +18,7 @@ from shop.embedded.command_line import add_dotenv, api_port, servers_for
 from shop.embedded.errors import CannotRun
 from shop.embedded.home import PROJECT, Home, State
 from shop.embedded.processes import is_running, start, stop, stop_leftover, stranger_for
-from shop.embedded.servers import addresses, borrow_or_own, missing, own
+from shop.embedded.servers import Servers, addresses, borrow_or_own, missing, own
 
 ALL = {
     "DATABASE_URL",
@@ -124,6 +125,22 @@ def test_a_command_has_servers_for_its_own_time_and_data_stay(home: Home) -> Non
     assert servers_in(home) == []
 
 
+def test_all_servers_are_asked_to_stop_before_the_first_is_waited_for(home: Home) -> None:
+    told = mock.Mock()
+    servers = Servers(home)
+    servers.started = [told.first, told.second]
+
+    servers.stop()
+
+    assert told.mock_calls == [
+        mock.call.first.ask_to_stop(),
+        mock.call.second.ask_to_stop(),
+        mock.call.second.stop(),
+        mock.call.first.stop(),
+    ]
+    assert servers.started == []
+
+
 def test_strangers_on_the_machine_need_the_passwords(home: Home) -> None:
     env: dict[str, str] = {}
     with borrow_or_own(home, env):
@@ -165,7 +182,7 @@ def test_a_second_command_borrows_the_servers_of_the_first(home: Home) -> None:
     with borrow_or_own(home, env):
         work = "psycopg.connect(env['DATABASE_URL']).close()"
         with in_another_process(home, work) as second:
-            told, errors = second.communicate(timeout=30)
+            told, errors = second.communicate(timeout=120)
 
     assert second.returncode == 0, errors
     assert told.strip() == env["DATABASE_URL"]
@@ -180,10 +197,10 @@ def test_the_owner_waits_for_those_who_borrowed(home: Home) -> None:
 
         with pytest.raises(subprocess.TimeoutExpired):
             owner.communicate("\n", timeout=1)
-        _, errors = borrower.communicate("\n", timeout=30)
+        _, errors = borrower.communicate("\n", timeout=120)
 
         assert borrower.returncode == 0, errors
-        assert owner.wait(30) == 0
+        assert owner.wait(120) == 0
     assert servers_in(home) == []
 
 
@@ -195,7 +212,7 @@ def test_servers_die_with_an_owner_that_is_killed_and_the_next_starts_afresh(hom
 
         owner.kill()
 
-    _, alive = psutil.wait_procs(left, timeout=15)
+    _, alive = psutil.wait_procs(left, timeout=60)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
     env: dict[str, str] = {}
     with borrow_or_own(home, env), psycopg.connect(env["DATABASE_URL"]) as database:
@@ -280,13 +297,12 @@ def test_a_missing_wheel_is_told(home: Home, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_child_dies_with_us_and_its_whole_group_with_it(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
         process = start(["sh", "-c", "sleep 600 & sleep 600"], output=log)
-    time.sleep(0.2)
-    children = psutil.Process(process.pid).children()
-    assert children
+    while not (children := psutil.Process(process.pid).children()):  # before the shell's fork
+        time.sleep(0.01)
 
     stop(process, asking=signal.SIGTERM, seconds=2)
 
-    _, alive = psutil.wait_procs(children, timeout=3)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert alive == []
 
 

@@ -121,10 +121,10 @@ def test_a_twin_that_would_have_to_wait_is_told_to_come_again() -> None:
         with transaction.atomic():
             claim(SCOPE, now=NOW)
             is_claimed.set()
-            may_end.wait(10)
+            may_end.wait(60)
 
     with in_background(first):
-        is_claimed.wait(10)
+        is_claimed.wait(60)
         try:
             with transaction.atomic():
                 with connection.cursor() as cursor:

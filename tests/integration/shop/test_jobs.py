@@ -119,7 +119,7 @@ def test_a_twin_finds_the_door_shut() -> None:
 
     def step(*, job: Job, now: Any) -> None:
         with in_background(partial(running, job)) as twin:
-            seen.append(twin.result(timeout=5))
+            seen.append(twin.result(timeout=60))
         counting(job=job, now=now)
 
     running(job, step)

@@ -26,7 +26,7 @@ from tests.make import accounts as make
 pytestmark = pytest.mark.django_db
 
 TOKEN = "/api/v1/auth/token"
-TIMEOUT_SECONDS = 0.05  # as in production
+TIMEOUT_SECONDS = 0.3  # in production 0.05, which a busy test machine may take for one trip
 
 
 class Stub:
@@ -65,13 +65,9 @@ class Stub:
 
 @pytest.fixture
 def real_redis(settings: Any) -> tuple[str, int]:
-    """Return where the limiter's Redis is, with the default limit and production's patience."""
+    """Return where the limiter's Redis is, with the default limit and four processes."""
     settings.SHOP_RATE_LIMIT = Rate(100, 60)
     settings.SHOP_WEB_WORKERS = 4
-    settings.REDIS_TIMEOUT_SECONDS = {
-        **settings.REDIS_TIMEOUT_SECONDS,
-        "limiter": TIMEOUT_SECONDS,
-    }
     where = limiter().get_connection_kwargs()
     return str(where["host"]), int(where["port"])
 
@@ -83,6 +79,10 @@ def broken_redis(request: Any, settings: Any, real_redis: tuple[str, int]) -> It
     stub = Stub(answers_after=delay, to=real_redis)
     if request.param == "refused":
         stub.close()
+    settings.REDIS_TIMEOUT_SECONDS = {
+        **settings.REDIS_TIMEOUT_SECONDS,
+        "limiter": TIMEOUT_SECONDS,
+    }
     whole = settings.REDIS_LIMITER_URL
     settings.REDIS_LIMITER_URL = whole.replace(f":{real_redis[1]}/", f":{stub.port}/")
     settings.CACHES = {
@@ -121,7 +121,9 @@ def test_each_process_counts_alone_and_nobody_waits_more_than_once(
 
     monkeypatch.setattr("shop.http.rate_limit.limiter.take_shared", timed)
 
+    began = time.monotonic()
     decisions = [asked() for _ in range(60)]
+    gone_by = time.monotonic() - began
 
     passed = sum(decision.taken.is_allowed for decision in decisions)
     assert passed == 25  # a quarter of the limit: four processes share it
@@ -130,7 +132,7 @@ def test_each_process_counts_alone_and_nobody_waits_more_than_once(
     assert len(waits) == 5  # five found out; the breaker spares all others
     assert min(waits) < 1.9 * TIMEOUT_SECONDS  # one wait and not two, whatever else is going on
     refused = decisions[-1]
-    assert 55 <= refused.taken.reset_seconds <= 60
+    assert 59 - gone_by <= refused.taken.reset_seconds <= 60
     assert refused.policy.header == '"default";q=100;w=60'
 
 
@@ -179,6 +181,7 @@ def test_guessing_does_not_become_free_and_owners_still_get_in(
     make.customer(email="ada@example.com")
     wrong = {"email": "ada@example.com", "password": "x"}
 
+    began = time.perf_counter()
     first = api.post(TOKEN, {"email": "ada@example.com", "password": make.PASSWORD})
     started = time.perf_counter()
     statuses = [api.post(TOKEN, wrong).status_code for _ in range(4)]
@@ -193,7 +196,7 @@ def test_guessing_does_not_become_free_and_owners_still_get_in(
     assert stopped.status_code == 429
     assert 1 <= int(stopped["Retry-After"]) <= 300
     assert elsewhere.status_code == 200
-    assert took < 4 * 0.5
+    assert took < max(2.0, 4 * (started - began))  # nobody waits long to be refused
 
 
 def test_a_request_that_finds_it_gone_while_counting_attempts_waits_once(

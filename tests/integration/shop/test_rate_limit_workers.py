@@ -45,16 +45,16 @@ def port(tmp_path: Path) -> Iterator[int]:
             folder=PROJECT,
         )
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 240
         while True:
             with contextlib.suppress(requests.RequestException):
-                requests.get(f"http://127.0.0.1:{found}/livez", timeout=5).raise_for_status()
+                requests.get(f"http://127.0.0.1:{found}/livez", timeout=60).raise_for_status()
                 break
             assert time.monotonic() < end, (tmp_path / "web.log").read_text()
             time.sleep(0.1)
         yield found
     finally:
-        stop(process, asking=signal.SIGTERM, seconds=8)
+        stop(process, asking=signal.SIGTERM, seconds=60)
 
 
 def test_of_five_hundred_at_once_exactly_a_hundred_pass(port: int) -> None:
@@ -63,12 +63,12 @@ def test_of_five_hundred_at_once_exactly_a_hundred_pass(port: int) -> None:
 
     load = run_load(port, [request_bytes("GET", "/api/v1/me", host)] * 500, connections=500)
 
-    told = requests.get(f"http://{host}/api/v1/me", timeout=5)
+    told = requests.get(f"http://{host}/api/v1/me", timeout=60)
     gone_by = time.monotonic() - asked_at
     assert load.statuses == {401: 100, 429: 400}
     assert told.status_code == 429
     assert 60 - gone_by - 1 <= int(told.headers["Retry-After"]) <= 60
-    elsewhere = requests.get(f"http://{host}/api/v1/orders", timeout=5)
+    elsewhere = requests.get(f"http://{host}/api/v1/orders", timeout=60)
     assert elsewhere.status_code == 401
     assert _sum_of("shop_rate_limit_decisions_total", host) == 502
     assert _sum_of("shop_rate_limit_fallback_total", host) == 0
@@ -76,7 +76,7 @@ def test_of_five_hundred_at_once_exactly_a_hundred_pass(port: int) -> None:
 
 def _sum_of(metric: str, host: str) -> float:
     """Return the sum of all series of a metric, over all processes."""
-    lines = requests.get(f"http://{host}/metrics", timeout=5).text.splitlines()
+    lines = requests.get(f"http://{host}/metrics", timeout=60).text.splitlines()
     found = [float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{metric}{{")]
     assert found
     return sum(found)

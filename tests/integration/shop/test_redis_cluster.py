@@ -34,7 +34,7 @@ from tests.make import catalog as make
 from tests.redis_cluster import running_cluster
 
 # One Cluster for all of them.
-pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("redis_cluster")]
+pytestmark = pytest.mark.django_db
 
 CACHE = AsideCache(name="test", version="1")
 

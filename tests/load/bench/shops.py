@@ -61,15 +61,15 @@ def served(shop: RunningShop, application: str, path: str, **env: str) -> Iterat
         yield port
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def wait_for(url: str) -> None:
     """Return when something answers there with 200."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while time.monotonic() < end:
         with contextlib.suppress(requests.RequestException):
-            if requests.get(url, timeout=2).status_code == 200:
+            if requests.get(url, timeout=20).status_code == 200:
                 return
         time.sleep(0.05)
     raise AssertionError(f"{url} does not answer")
