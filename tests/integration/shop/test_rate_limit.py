@@ -123,7 +123,7 @@ def test_whoever_waits_as_told_is_let_in_and_sooner_is_not(gone_by: float) -> No
 
     def left() -> float:
         seconds, microseconds = store().time()
-        return (oldest - seconds * 1_000_000 - microseconds) / 1_000_000 + 60
+        return float(oldest - seconds * 1_000_000 - microseconds) / 1_000_000 + 60
 
     before = left()
     told = asked().taken.reset_seconds
