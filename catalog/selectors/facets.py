@@ -23,7 +23,7 @@ EXACT = 10_000
 # And where to find them costs no more than this, in the planner's units, of which a page that is
 # read is one: what is sold out in a category is a few thousand products among a hundred thousand.
 EXACT_COST = 12_000
-SAMPLED = 5000
+SAMPLED = 4000
 # What buckets of the price facet begin at, in whole units of the currency.
 PRICE_STEPS = (0, 10, 25, 50, 100, 250, 500, 1000)
 
