@@ -10,7 +10,8 @@ A hash has these fields; any other is left alone and not understood:
     l:<variant> a line: "<quantity>:<version that brought it>", so that lines keep their order
     ops         the last operations applied, so that a repeated one is applied once
     m           in a guest's cart: the customer cart that claimed it; nobody else sees it any more
-    k           until when (microseconds) there may be an answer to a checkout of this cart's owner
+    k           for each checkout of this cart's owner that may have an answer, until when it may
+                (microseconds), with spaces between
     g:<guest>   in a customer's cart: a guest's cart that was merged in, and what did not fit
 
 Keys are `cart:{c:<shard>}:<id>`, beside one sorted set for each shard of when carts were last
@@ -41,6 +42,7 @@ MAX_QUANTITY: Final = 999  # units of one variant
 SHARDS: Final = 1024
 REMEMBERED_OPERATIONS: Final = 16
 REMEMBERED_MERGES: Final = 8
+MOST_TRIALS: Final = 8  # of one cart at once; what is more stays noted until its time is over
 RETRY_AFTER_SECONDS: Final = 2
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,64}")
@@ -84,10 +86,9 @@ class StoredCart:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A note in a cart that a checkout was begun with it, and the one that it stands in for."""
+    """A note in a cart that a checkout was begun with it. 0: it is not to be taken back."""
 
     until: int
-    until_before: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +189,17 @@ def note_trial(cart_id: str, *, seconds: int) -> tuple[StoredCart, Trial] | None
 
     The note says so for so many seconds, or until `forget_trial`. The cart comes as it was before.
     """
-    expires_at, fields, until = _run(_NOTE_TRIAL, cart_id, TTL_SECONDS, seconds)
+    expires_at, fields, until = _run(_NOTE_TRIAL, cart_id, TTL_SECONDS, seconds, MOST_TRIALS)
     if not fields:
         return None
     cart = _parse(cart_id, fields, expires_at)
-    return cart, Trial(until=int(until), until_before=cart.tried_until)
+    return cart, Trial(until=int(until))
 
 
 def forget_trial(cart_id: str, trial: Trial) -> None:
-    """Take a note back, unless another one was made after it."""
-    _run(_FORGET_TRIAL, cart_id, trial.until, trial.until_before)
+    """Take a note back; those of other checkouts stay."""
+    if trial.until:
+        _run(_FORGET_TRIAL, cart_id, trial.until)
 
 
 def edit(
@@ -398,22 +400,37 @@ _NOTE_TRIAL: Final = (
 if not is_sound() or redis.call('HEXISTS', key, 'm') == 1 then return {0, {}, '0'} end
 redis.call('EXPIRE', key, ARGV[1])
 local fields = redis.call('HGETALL', key)
-local before = tonumber(redis.call('HGET', key, 'k') or '0') or 0
-local until_then = (seconds + ARGV[2]) * 1000000 + tonumber(clock[2])
-local noted = text(math.max(before + 1, until_then))
-redis.call('HSET', key, 'k', noted)
-return {seconds + ARGV[1], fields, noted}
+local now = seconds * 1000000 + tonumber(clock[2])
+local notes, latest = {}, 0
+for note in string.gmatch(redis.call('HGET', key, 'k') or '', '%S+') do
+  local ends = tonumber(note)
+  if not ends or ends >= now then table.insert(notes, note) end  -- who knows what others mean
+  latest = math.max(latest, ends or 0)
+end
+local noted = text(math.max(latest + 1, now + ARGV[2] * 1000000))
+local mine = noted
+if #notes >= tonumber(ARGV[3]) then
+  notes, mine = {}, '0'  -- one for them all, that nobody takes back
+end
+table.insert(notes, noted)
+redis.call('HSET', key, 'k', table.concat(notes, ' '))
+return {seconds + ARGV[1], fields, mine}
 """
 )
 
 _FORGET_TRIAL: Final = (
     _COMMON
     + """
-if not is_sound() or redis.call('HGET', key, 'k') ~= ARGV[1] then return 0 end
-if ARGV[2] == '0' then
+if not is_sound() then return 0 end
+local notes, found = {}, 0
+for note in string.gmatch(redis.call('HGET', key, 'k') or '', '%S+') do
+  if note == ARGV[1] then found = 1 else table.insert(notes, note) end
+end
+if found == 0 then return 0 end
+if #notes == 0 then
   redis.call('HDEL', key, 'k')
 else
-  redis.call('HSET', key, 'k', ARGV[2])
+  redis.call('HSET', key, 'k', table.concat(notes, ' '))
 end
 return 1
 """
@@ -692,8 +709,7 @@ def _parse(cart_id: str, fields: Sequence[bytes], expires_at: int | None) -> Sto
         elif name == b"c":
             currency = value.decode(errors="replace")
         elif name == b"k":
-            # What cannot be read may stand for any time.
-            tried_until = int(value) if value.isdigit() and len(value) <= 16 else 10**16
+            tried_until = max(map(_ends_at, value.split()), default=0)
         elif (line := _LINE.fullmatch(name)) and (units := _QUANTITY.fullmatch(value)):
             quantity = int(units[1])
             if quantity:
@@ -707,6 +723,11 @@ def _parse(cart_id: str, fields: Sequence[bytes], expires_at: int | None) -> Sto
         expires_at=expires_at or None,
         tried_until=tried_until,
     )
+
+
+def _ends_at(note: bytes) -> int:
+    # What cannot be read may stand for any time.
+    return int(note) if note.isdigit() and len(note) <= 16 else 10**16
 
 
 def _losses(told: str) -> Iterable[Loss]:

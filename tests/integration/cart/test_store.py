@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import count
+from itertools import count, permutations
 from typing import cast
 
 import pytest
@@ -643,27 +643,53 @@ class TestNotingTrials:
         store.forget_trial(CART, trial)
         assert kept() == before
 
-    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-    def test_a_note_is_never_taken_back_by_another_checkout(self, order: tuple[int, int]) -> None:
+    @pytest.mark.parametrize("order", list(permutations(range(3))))
+    def test_of_several_each_is_taken_back_by_its_own_checkout(self, order: list[int]) -> None:
+        """Control: a note that knew only of the one before it outlived checkouts that crossed."""
         edit()
-        # The second one is over first: its own note is older than the one that stays.
+        before = kept()
         trials = [noted[1] for _ in range(3) if (noted := store.note_trial(CART, seconds=60))]
-        for place in order:
+
+        for gone, place in enumerate(order, start=1):
             store.forget_trial(CART, trials[place])
+            left = [trials[other].until for other in order[gone:]]
+            assert kept().tried_until == max(left, default=0)
 
-        assert kept().tried_until == trials[2].until
-        store.forget_trial(CART, trials[2])
-        assert kept().tried_until >= trials[1].until_before
+        assert kept() == before
 
-    def test_the_first_of_two_stays_noted_when_the_second_comes_to_nothing(self) -> None:
+    def test_a_note_is_taken_back_once(self) -> None:
         edit()
         first, second = (store.note_trial(CART, seconds=60) for _ in range(2))
         assert first is not None
         assert second is not None
 
-        store.forget_trial(CART, second[1])
+        for _ in range(2):
+            store.forget_trial(CART, second[1])
 
         assert kept().tried_until == first[1].until
+
+    def test_more_at_once_than_are_told_apart_stay_noted(self) -> None:
+        edit()
+        noted = [store.note_trial(CART, seconds=60) for _ in range(store.MOST_TRIALS + 1)]
+        trials = [one[1] for one in noted if one]
+
+        for trial in trials:
+            store.forget_trial(CART, trial)
+
+        assert kept().tried_until > max(trial.until for trial in trials) > 0
+        field = carts().hget(store.cart_key(CART), "k")
+        assert field is not None
+        assert len(field.split()) == 1
+
+    def test_notes_whose_time_is_over_make_room(self) -> None:
+        edit()
+        carts().hset(store.cart_key(CART), "k", " ".join(map(str, range(1, 9))))
+
+        noted = store.note_trial(CART, seconds=60)
+
+        assert noted is not None
+        store.forget_trial(CART, noted[1])
+        assert kept().tried_until == 0
 
     def test_edits_and_emptying_leave_it(self) -> None:
         edit()
@@ -682,5 +708,8 @@ class TestNotingTrials:
     def test_what_cannot_be_read_stands_for_any_time(self) -> None:
         edit()
         carts().hset(store.cart_key(CART), "k", "for ever")
+        noted = store.note_trial(CART, seconds=60)
 
+        assert noted is not None
+        store.forget_trial(CART, noted[1])
         assert kept().tried_until == 10**16
