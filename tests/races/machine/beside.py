@@ -133,7 +133,7 @@ class Beside(RuleBasedStateMachine):
         assert stocks == [
             (shelf.stock_id, shelf.on_hand, shelves.reserved(shelf)) for shelf in shelves.shelves
         ]
-        assert orders == {
+        expected = {
             number: (
                 sale.status,
                 sale.paid,
@@ -147,6 +147,12 @@ class Beside(RuleBasedStateMachine):
             )
             for number, sale in self.numbers.items()
         }
+        differing = [
+            (orders.get(number), expected.get(number))
+            for number in orders.keys() | expected.keys()
+            if orders.get(number) != expected.get(number)
+        ]
+        assert differing == [], f"the shop has, and the model says: {differing}"
         assert keys == {name: key.answer for name, key in self.model.keys.items()}
 
     @invariant()

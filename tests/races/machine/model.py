@@ -31,8 +31,10 @@ class Basket:
     is_empty: bool = False
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Refund:
+    """Money that is owed; two of the same amount are two."""
+
     amount: int
     status: str = "NEW"  # REQUESTED, SUCCEEDED
 
