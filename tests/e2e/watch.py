@@ -78,9 +78,16 @@ class Watch:
 def _listening_on(port: int) -> list[int]:
     """Return the workers of the server on `port`."""
     mine = psutil.Process().children(recursive=True)
-    command = [one for one in mine if f"127.0.0.1:{port}" in one.environ().get("SHOP_BIND", "")]
+    command = [one for one in mine if _serves(one, port)]
     master = min(command, key=lambda one: one.create_time())
     return [one.pid for one in master.children()]
+
+
+def _serves(one: psutil.Process, port: int) -> bool:
+    try:
+        return f"127.0.0.1:{port}" in one.environ().get("SHOP_BIND", "")
+    except psutil.NoSuchProcess:  # it has ended since it was listed
+        return False
 
 
 @contextlib.contextmanager
