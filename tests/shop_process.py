@@ -21,7 +21,7 @@ from shop.embedded.processes import free_port
 from tests.servers import made_once
 
 START_SECONDS = 300  # the first start makes a database and loads the demo catalogue
-STOP_SECONDS = 120  # what a test says of how long it takes, it measures itself
+STOP_SECONDS = 15
 
 # What a test run sets for itself, and a newcomer's shell does not have.
 _NOT_INHERITED = re.compile(
@@ -178,7 +178,7 @@ def family_of(pid: int) -> list[psutil.Process]:
         return []
 
 
-def still_running(family: list[psutil.Process], *, seconds: float = 30.0) -> list[psutil.Process]:
+def still_running(family: list[psutil.Process], *, seconds: float = 3.0) -> list[psutil.Process]:
     """Return who of the family is alive after at most `seconds`."""
     _, alive = psutil.wait_procs(family, timeout=seconds)
     return [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]

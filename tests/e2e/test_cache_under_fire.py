@@ -14,7 +14,7 @@ import requests
 from shop.embedded.home import Home
 from shop.faults import Action, Plan, arm, disarm
 from tests.e2e.conftest import ShopRun
-from tests.e2e.watch import GIVEN_UP_SECONDS, Mug, clerk_of, four_workers, title
+from tests.e2e.watch import Mug, clerk_of, four_workers, title
 from tests.integration.shop.cache_figures import IS_FULL, figure
 from tests.load.bench.shops import served, wait_for
 from tests.races.figures import reported
@@ -57,9 +57,7 @@ def test_an_invalidation_that_a_kill_swallowed_is_made_up_for(shop_run: ShopRun)
             took.append(max(watch.until_seen(mug.slug, title, before)) - killed_at)
         seen["slowest mended in s"] = round(max(took), 2)
 
-    # How soon is measured where nobody else works; here, that it is mended at all: without the
-    # message, copies live for an hour.
-    assert max(took) < (MENDED_SECONDS if IS_FULL else GIVEN_UP_SECONDS)
+    assert max(took) < MENDED_SECONDS
 
 
 @dataclass

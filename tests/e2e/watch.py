@@ -57,6 +57,7 @@ class Watch:
         The moment before the first look where it told it at once.
         """
         waiting = dict.fromkeys(self._of_worker, time.time())
+        self.told_at: list[float] = []  # when each worker first told it
         seen: list[float] = []
         end = time.monotonic() + GIVEN_UP_SECONDS
         while waiting:
@@ -64,6 +65,7 @@ class Watch:
             for pid in list(waiting):
                 asked_at, session = time.time(), self._of_worker[pid]
                 if told(session.get(f"{self._url}/{ref}", timeout=60)) == expected:
+                    self.told_at.append(time.time())
                     seen.append(waiting.pop(pid))
                 else:
                     waiting[pid] = asked_at

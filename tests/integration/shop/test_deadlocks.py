@@ -14,7 +14,7 @@ from tests.make import inventory as make
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LOCK_TIMEOUT = "30s"  # of web processes it is 1 s, which a busy machine may spend elsewhere
+LOCK_TIMEOUT = f"{TIMEOUTS['web'].lock}ms"
 
 
 def test_a_deadlock_is_noticed_before_a_lock_timeout_and_tried_again() -> None:
