@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,10 @@ _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
+
+_AUTOGROUP = Path("/proc/self/autogroup")
+_AUTOGROUP_ATTEMPTS = 5  # who is not root may change one every tenth of a second
+_AUTOGROUP_SECONDS = 0.11
 
 _IS_LINUX = sys.platform == "linux"
 # Loaded here and not after the fork, where little is allowed.
@@ -89,7 +94,8 @@ def _before_exec(
     parent: int, death_signal: signal.Signals, run_as: Stranger | None, niceness: int
 ) -> Callable[[], None]:
     def prepare() -> None:
-        os.nice(niceness)
+        if niceness:
+            _step_back(niceness)
         if run_as is not None:
             _become(run_as)
         if _IS_LINUX:
@@ -99,6 +105,25 @@ def _before_exec(
                 os._exit(1)
 
     return prepare
+
+
+def _step_back(niceness: int) -> None:
+    """Let others go first, also those of other sessions.
+
+    Where Linux schedules sessions as groups, `nice` counts within a session alone and each program
+    here has one of its own: it is the group that has to step back (sched(7), "The autogroup
+    feature").
+    """
+    os.nice(niceness)
+    for _ in range(_AUTOGROUP_ATTEMPTS):
+        try:
+            _AUTOGROUP.write_text(str(niceness))
+        except BlockingIOError:  # somebody else has changed one a moment ago
+            time.sleep(_AUTOGROUP_SECONDS)
+        except OSError:
+            return  # no Linux, or one that does not schedule so
+        else:
+            return
 
 
 def _become(stranger: Stranger) -> None:

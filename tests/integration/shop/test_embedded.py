@@ -307,6 +307,19 @@ def test_a_child_dies_with_us_and_its_whole_group_with_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts servers as somebody else")
+def test_a_nice_program_steps_back_behind_other_sessions_too(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as log:
+        process = start(["sleep", "600"], output=log, niceness=7)
+    try:
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == 7
+        group = Path(f"/proc/{process.pid}/autogroup")
+        if not group.exists():
+            pytest.skip("this kernel does not schedule sessions as groups")
+        assert group.read_text().endswith(" nice 7\n")
+    finally:
+        stop(process, asking=signal.SIGTERM, seconds=5)
+
+
 def test_root_starts_postgres_as_nobody_even_where_nobody_may_not_look(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
