@@ -7,19 +7,23 @@ run by `ask_script` and `ask_script_of_many`: then the same calls serve both kin
 """
 
 import os
+import socket
+import ssl
+import struct
 import threading
 import time
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, cast
 
+import hiredis
 import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.cluster import ClusterNode, ClusterPipeline, RedisCluster
 from redis.commands.core import Script
-from redis.connection import AbstractConnection, parse_url
+from redis.connection import AbstractConnection, DefaultParser, parse_url
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
@@ -77,7 +81,7 @@ class TimedCluster(RedisCluster):
 
 # What the shop asks of either is the same; the stubs have no name for that.
 Client = TimedRedis
-Command = tuple[str | bytes | float, ...]
+Command = tuple[str | bytes | int | float, ...]
 
 # Of the limiter. After a time-out nobody knows whether a call was counted, and a second wait is one
 # too many. A connection that was closed (the server was started anew) is worth another one.
@@ -148,11 +152,92 @@ def limiter() -> Client:
     )
 
 
+_MORE = object()  # is still to come of an answer
+
+
+class _Line:
+    """A thread's own connection to a server that is asked in every request.
+
+    redis-py opens it (address, TLS, who we are) and understands its refusals. Asking is done here:
+    a socket with a time limit of Python's is polled before each call, and whoever calls the system
+    lets another thread go first. The kernel keeps the same limit by itself.
+    """
+
+    def __init__(self, client: Client) -> None:
+        pool = client.connection_pool
+        self._connection: AbstractConnection = pool.connection_class(**pool.connection_kwargs)
+        self._socket: socket.socket | None = None
+        self._buffer = bytearray(65536)
+        self._reader = _reader()
+        self.pid = os.getpid()
+
+    def answers_to(self, commands: Sequence[Command]) -> list[Any]:
+        """Return all answers as they came, refusals among them as exceptions.
+
+        Raises redis.TimeoutError and redis.ConnectionError, and is closed then: an answer that is
+        still under way must not be taken for that to the next question.
+        """
+        try:
+            line = self._sent(b"".join([hiredis.pack_command(parts) for parts in commands]))  # type: ignore[arg-type]
+            answers: list[Any] = []
+            while len(answers) < len(commands):
+                answer = self._reader.gets()
+                if answer is _MORE:
+                    if not (size := line.recv_into(self._buffer)):
+                        raise redis.ConnectionError("Connection closed by server.")
+                    self._reader.feed(self._buffer, 0, size)  # type: ignore[arg-type]
+                elif not isinstance(answer, hiredis.PushNotification):
+                    answers.append(answer)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, (BlockingIOError, TimeoutError)):
+                raise redis.TimeoutError("Timeout reading from socket") from error
+            if isinstance(error, OSError):
+                raise redis.ConnectionError(f"Error on the line: {error}") from error
+            raise
+        return answers
+
+    def close(self) -> None:
+        self._socket = None
+        self._connection.disconnect()  # type: ignore[no-untyped-call]
+
+    def _sent(self, packet: bytes) -> socket.socket:
+        """Send the packet: one trip. Return the socket that the answers come from."""
+        line = self._socket or self._opened()
+        line.sendall(packet)
+        return line
+
+    def _opened(self) -> socket.socket:
+        self._connection.connect()  # type: ignore[no-untyped-call]
+        line = cast(socket.socket, self._connection._sock)
+        if not isinstance(line, ssl.SSLSocket):  # which has no limit but Python's
+            limit = struct.pack("@ll", *_seconds_and_microseconds(line.gettimeout()))
+            line.settimeout(None)
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        self._reader = _reader()  # without what is left of an answer to the line before
+        self._socket = line
+        return line
+
+
+def _reader() -> hiredis.Reader:
+    return hiredis.Reader(
+        protocolError=redis.InvalidResponse,
+        replyError=DefaultParser.parse_error,
+        notEnoughData=_MORE,
+    )
+
+
+def _seconds_and_microseconds(seconds: float | None) -> tuple[int, int]:
+    whole, part = divmod(seconds or 0, 1)  # 0: for ever
+    return int(whole), int(part * 1_000_000)
+
+
 class _Lines(threading.local):
-    """A connection of each thread to each server that is asked in every request."""
+    """The lines of each thread."""
 
     def __init__(self) -> None:
-        self.by_client: dict[Client, AbstractConnection] = {}
+        self.by_client: dict[Client, _Line] = {}
 
 
 _lines = _Lines()
@@ -198,25 +283,15 @@ def ask_each(client: Client, commands: Sequence[Command]) -> list[Any]:
 def _ask(client: Client, *commands: Command) -> list[Any]:
     line = _lines.by_client.get(client)
     if line is None or line.pid != os.getpid():
-        pool = client.connection_pool
-        line = _lines.by_client[client] = pool.connection_class(**pool.connection_kwargs)
+        line = _lines.by_client[client] = _Line(client)
     try:
-        return _answers_on(line, commands)
+        answers = line.answers_to(commands)
     except getattr(client, "repeats_after", TimedRedis.repeats_after):
-        return _answers_on(line, commands)
-
-
-def _answers_on(line: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
-    try:
-        packed = line.pack_commands(commands)  # type: ignore[no-untyped-call]
-        line.send_packed_command(packed)  # type: ignore[no-untyped-call]
-        return [line.read_response() for _ in commands]
-    except BaseException as error:
-        # An answer that is still under way must not be taken for that to the next question. A
-        # refusal is an answer like any other: with nothing after it the line is in order.
-        if not isinstance(error, redis.ResponseError) or len(commands) > 1:
-            line.disconnect()  # type: ignore[no-untyped-call]
-        raise
+        answers = line.answers_to(commands)
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 def ask_script(

@@ -1,10 +1,9 @@
 """A store of carts that a test may stop, and trips that it may count."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
-from unittest import mock
+from typing import Protocol
 
 import pytest
 from pytest_django import Settings
@@ -14,6 +13,7 @@ from cart.selectors import forget_rules
 from shop.embedded.home import Home
 from shop.embedded.valkey import KEEPS, Valkey
 from shop.redis import limiter
+from tests.trips import seeing_trips
 
 
 class Trips(list[str]):
@@ -40,15 +40,12 @@ def count_trips() -> CountTrips:
     @contextmanager
     def counting() -> Iterator[Trips]:
         trips = Trips()
-        original: Callable[..., Any] = AbstractConnection.send_packed_command
 
-        def noted(self: AbstractConnection, command: Any, *args: Any, **kwargs: Any) -> Any:
-            text = b"".join(command) if isinstance(command, list) else command
-            if self.db != limiter_database:
-                trips.append(str(text[:200]))
-            return original(self, command, *args, **kwargs)
+        def noted(connection: AbstractConnection, packet: bytes) -> None:
+            if connection.db != limiter_database:
+                trips.append(str(packet[:200]))
 
-        with mock.patch.object(AbstractConnection, "send_packed_command", noted):
+        with seeing_trips(noted):
             yield trips
 
     return counting

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
-from redis.connection import AbstractConnection
+
+from tests.trips import seeing_trips
 
 Committing = Callable[[], AbstractContextManager[None]]
 Trips = Callable[[], AbstractContextManager[list[int]]]
@@ -23,21 +24,14 @@ def committing(django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallback
 
 
 @pytest.fixture
-def redis_trips(monkeypatch: pytest.MonkeyPatch) -> Trips:
+def redis_trips() -> Trips:
     """Return a context that counts what is sent to Redis: a pipeline is one trip."""
-    sent: list[int] = []
-    send = AbstractConnection.send_packed_command
-
-    def counted(self: AbstractConnection, *args: object, **kwargs: object) -> object:
-        sent.append(1)
-        return send(self, *args, **kwargs)  # type: ignore[no-untyped-call]
-
-    monkeypatch.setattr(AbstractConnection, "send_packed_command", counted)
 
     @contextmanager
     def counting() -> Iterator[list[int]]:
-        sent.clear()
-        yield sent
+        sent: list[int] = []
+        with seeing_trips(lambda *_: sent.append(1)):
+            yield sent
 
     return counting
 

@@ -8,7 +8,6 @@ import pytest
 from django.conf import settings
 from django.test import Client, RequestFactory, override_settings
 from pytest_django import DjangoAssertNumQueries
-from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from rest_framework.test import APIClient
 
@@ -23,6 +22,7 @@ from tests.integration.catalog.conftest import Committing, Trips
 from tests.make import accounts
 from tests.make import catalog as make
 from tests.short_way import SHORT_WAY, headers_of, no_short_way, watch_short_way
+from tests.trips import seeing_trips
 
 pytestmark = pytest.mark.django_db
 
@@ -208,8 +208,7 @@ def test_a_store_that_is_away_sends_the_reader_the_long_way(
     def refuse(*_: object, **__: object) -> None:
         raise RedisConnectionError("away")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Connection, "send_packed_command", refuse)
+    with seeing_trips(refuse):
         response = client.get(path)
 
     assert response.status_code == 200

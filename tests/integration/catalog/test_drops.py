@@ -3,7 +3,6 @@
 import time
 
 import pytest
-from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shop.cache import drops
@@ -11,6 +10,7 @@ from shop.cache.aside import AsideCache
 from shop.cache.drops import HEARD_SECONDS, LOOK_SECONDS, STREAM, DropLog, FollowingMemory
 from shop.redis import cache_client
 from tests.integration.catalog.conftest import Trips
+from tests.trips import seeing_trips
 
 KEPT_SECONDS = 5.0
 
@@ -150,8 +150,7 @@ def test_while_redis_is_away_copies_are_young_or_not_shown(
     def refuse(*_: object, **__: object) -> None:
         raise RedisConnectionError("away")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Connection, "send_packed_command", refuse)
+    with seeing_trips(refuse):
         clock[0] += HEARD_SECONDS - 0.01
         assert here.copies.get("1") == b"old"
         clock[0] += 0.02

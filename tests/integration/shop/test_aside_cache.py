@@ -1,13 +1,13 @@
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import pytest
-from redis.connection import Connection
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from shop.cache import aside
 from shop.cache.aside import AsideCache
 from shop.redis import cache_client
+from tests.trips import seeing_trips
 
 CACHE = AsideCache(name="test", version="1")
 
@@ -127,17 +127,11 @@ def test_redis_being_away_is_a_miss(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+def sent() -> Iterator[list[bytes]]:
     """What went to Redis, as it went."""
     packets: list[bytes] = []
-    original = Connection.send_packed_command
-
-    def noted(self: Connection, command: Iterable[bytes], check_health: bool = True) -> None:
-        packets.extend(command)
-        original(self, command, check_health)  # type: ignore[no-untyped-call]
-
-    monkeypatch.setattr(Connection, "send_packed_command", noted)
-    return packets
+    with seeing_trips(lambda _, packet: packets.append(packet)):
+        yield packets
 
 
 def test_scripts_are_sent_by_their_digest(sent: list[bytes]) -> None:

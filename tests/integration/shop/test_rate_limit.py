@@ -3,15 +3,12 @@
 import re
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from unittest import mock
 
 import pytest
 from django.test import Client
 from prometheus_client import REGISTRY
-from redis.connection import AbstractConnection
 from rest_framework.test import APIClient
 
 from shop.http.rate_limit.rates import Rate
@@ -19,6 +16,7 @@ from shop.http.rate_limit.windows import Taken, take_shared
 from tests.concurrency import run_together
 from tests.integration.shop.limits import age, allowed, asked, set_age, store, the_log
 from tests.make import accounts as make
+from tests.trips import seeing_trips
 
 pytestmark = pytest.mark.django_db
 
@@ -171,14 +169,9 @@ def test_a_clock_that_is_set_back_on_the_server_locks_nobody_out() -> None:
 def test_a_full_log_is_small_and_a_call_is_one_trip() -> None:
     assert allowed(LIMIT) == LIMIT
     key = the_log()
-    original: Callable[..., Any] = AbstractConnection.send_packed_command
     trips: list[bytes] = []
 
-    def noted(self: AbstractConnection, command: Any, *args: Any, **kwargs: Any) -> Any:
-        trips.append(b"".join(command) if isinstance(command, list) else command)
-        return original(self, command, *args, **kwargs)
-
-    with mock.patch.object(AbstractConnection, "send_packed_command", noted):
+    with seeing_trips(lambda _, packet: trips.append(packet)):
         asked()
 
     assert len(trips) == 1
