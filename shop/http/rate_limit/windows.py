@@ -23,37 +23,36 @@ class Taken(NamedTuple):
 
 # KEYS[1] the log: a list of the times of the calls that passed, in microseconds, oldest first.
 # ARGV: limit, window in microseconds. A list, as times go in at one end and out at the other: a
-# sorted set of them takes a fifth more of the server's time, and a name for each call.
+# sorted set of them takes a fifth more of the server's time, and a name for each call. To ask the
+# server from within costs more than what it does, so most calls ask three things.
 # Time is the server's, so that no client's clock can open or close the window. A call counts until
 # the window has passed since it and not a microsecond less: no span of that length, its ends
 # included, holds more than the limit. What lies ahead of the clock was written before the clock was
-# set back, and would count for as long as it was; it is dropped. A refused call adds nothing.
+# set back, and would count for as long as it was; it is dropped. A refused call leaves nothing.
+# The log is kept for two windows from its first call and from each one that finds an old one in it:
+# whatever is written in between is too old by then.
 # Because of the first line a server that is full refuses the script, and is not filled further.
 _TAKE = """#!lua
+local key = KEYS[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local limit, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local used = redis.call('LLEN', KEYS[1])
+local used = redis.call('RPUSH', key, string.format('%.0f', now))
 local oldest = now
-if used > 0 then
-  while used > 0 and tonumber(redis.call('LINDEX', KEYS[1], -1)) > now do
-    redis.call('RPOP', KEYS[1])
-    used = used - 1
-  end
-  while used > 0 do
-    oldest = tonumber(redis.call('LINDEX', KEYS[1], 0))
-    if oldest >= now - window then break end
-    redis.call('LPOP', KEYS[1])
-    used = used - 1
-    oldest = now
-  end
+local is_aged = used == 1
+while used > 1 do
+  oldest = tonumber(redis.call('LINDEX', key, 0))
+  if oldest >= now - window and oldest <= now then break end
+  redis.call('LPOP', key)
+  used, oldest, is_aged = used - 1, now, true
 end
-local allowed = 0
-if used < limit then
-  redis.call('RPUSH', KEYS[1], string.format('%.0f', now))
-  redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000) + 1)
-  used = used + 1
-  allowed = 1
+local allowed = 1
+if used > limit then
+  redis.call('RPOP', key)
+  used, allowed = used - 1, 0
+end
+if is_aged then
+  redis.call('PEXPIRE', key, 2 * math.ceil(window / 1000) + 1)
 end
 return {allowed, limit - used, oldest + window - now}
 """
@@ -126,5 +125,6 @@ class LocalWindows:
         return Taken(
             is_allowed,
             max(0, rate.limit - len(log)),
-            max(1, math.ceil(oldest + rate.seconds - now)),
+            # In this order: a large stopwatch plus the seconds may be rounded up to one more.
+            max(1, math.ceil(rate.seconds - (now - oldest))),
         )
