@@ -250,7 +250,7 @@ def ask(client: Client, *command: str | bytes | float) -> Any:
     and giving it back costs more than to pack, send and read. Asks once more when the connection
     was closed, and after a time-out unless it is the limiter that is asked. Raises RedisError.
     """
-    if isinstance(client, RedisCluster):
+    if _is_cluster(client):
         return client.execute_command(*command)
     if not cache_clock.is_running:
         return _ask(client, command)[0]
@@ -266,10 +266,10 @@ def ask_each(client: Client, commands: Sequence[Command]) -> list[Any]:
 
     Otherwise as `ask`: so not for what must not be done twice. Raises RedisError.
     """
-    if isinstance(client, RedisCluster):
+    if _is_cluster(client):
         pipe = client.pipeline(transaction=False)
         for command in commands:
-            pipe.execute_command(*command)
+            pipe.execute_command(*command)  # type: ignore[no-untyped-call]
         return pipe.execute()
     if not cache_clock.is_running:
         return _ask(client, *commands)
@@ -278,6 +278,11 @@ def ask_each(client: Client, commands: Sequence[Command]) -> list[Any]:
         return _ask(client, *commands)
     finally:
         cache_clock.note(time.perf_counter() - started)
+
+
+def _is_cluster(client: Client | RedisCluster) -> bool:
+    # Most are not, and `isinstance` looks long at a class of protocols.
+    return client.__class__ is not TimedRedis and isinstance(client, RedisCluster)
 
 
 def _ask(client: Client, *commands: Command) -> list[Any]:

@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
 from django.utils.module_loading import import_string
 
+from shop.http.headers import Block, block_of, write_block
 from shop.http.request import match_of
 from shop.problems import as_http, refusal_for
 
@@ -24,8 +25,6 @@ _READS = frozenset({"GET", "HEAD"})
 _JSON = frozenset({"application/json", "application/*", "*/*"})
 _LONGEST_ORIGIN = 200  # characters
 _KINDS = 256  # of requests that are remembered: origins are what strangers make up
-
-Headers = tuple[tuple[str, str], ...]
 
 
 class AnswersAtHand(Protocol):
@@ -65,9 +64,9 @@ class AnswerAtHandMiddleware:
             response = as_http(refusal, request)
         if response is None:
             return self.get_response(request)
-        response.headers.setdefault("Allow", _allowed(match.func))
-        for name, value in said:
-            response.headers[name] = value
+        if "Allow" not in response.headers:
+            write_block(response, _allowed(match.func))
+        write_block(response, said)
         return cast(HttpResponseBase, response)
 
 
@@ -75,12 +74,12 @@ class _Layers:
     """The middlewares that only say headers, and what they say to each kind of request."""
 
     def __init__(self, names: list[str]) -> None:
-        self._said: dict[tuple[bool, str | None], Headers | None] = {}
+        self._said: dict[tuple[bool, str | None], Block | None] = {}
         self._chain: Callable[[HttpRequest], HttpResponseBase] = self._blank
         for name in reversed(names):
             self._chain = import_string(name)(self._chain)
 
-    def headers_for(self, request: HttpRequest) -> Headers | None:
+    def headers_for(self, request: HttpRequest) -> Block | None:
         """Return the headers of all layers; None where one of them would answer by itself.
 
         Asked with the request itself, once for its scheme and origin.
@@ -98,11 +97,11 @@ class _Layers:
             self._said[kind] = said
         return said
 
-    def _asked(self, request: HttpRequest) -> Headers | None:
+    def _asked(self, request: HttpRequest) -> Block | None:
         response = self._chain(request)
         if not getattr(response, "is_blank", False):  # a redirect to https, say
             return None
-        return tuple(response.items())
+        return block_of(response.items())
 
     @staticmethod
     def _blank(_: HttpRequest) -> HttpResponse:
@@ -126,7 +125,7 @@ def _short_way_of(request: HttpRequest) -> ResolverMatch | None:
 
 
 @cache
-def _allowed(view: Callable[..., Any]) -> str:
+def _allowed(view: Callable[..., Any]) -> Block:
     """Return the `Allow` that DRF writes on each answer of this view."""
     kind = view.cls  # type: ignore[attr-defined]
     actions = getattr(view, "actions", None)  # of a viewset, by method
@@ -134,7 +133,7 @@ def _allowed(view: Callable[..., Any]) -> str:
     names = [
         name for name in kind.http_method_names if has(name) or (name == "head" and has("get"))
     ]
-    return ", ".join(name.upper() for name in names)
+    return block_of([("Allow", ", ".join(name.upper() for name in names))])
 
 
 @lru_cache(maxsize=256)

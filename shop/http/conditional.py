@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 
 from shop.errors import VersionMismatch
+from shop.http.headers import write_own
 
 PUBLIC_CACHE_CONTROL = "public, max-age=60, stale-while-revalidate=30"
 _TAG = re.compile(r'(?:W/)?"[^"]*"')
@@ -46,8 +47,8 @@ def public_answer(
         del response["Content-Type"]
     else:
         response = HttpResponse(body, content_type="application/json")
-    response["ETag"] = etag
-    response["Cache-Control"] = PUBLIC_CACHE_CONTROL
+    write_own(response, "ETag", etag)
+    write_own(response, "Cache-Control", PUBLIC_CACHE_CONTROL)
     return response
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest
+from django.http.request import split_domain_port, validate_host
+from django.http.response import HttpResponseBase
 from django.urls import Resolver404, ResolverMatch, get_resolver
 from django.utils.http import parse_header_parameters
 from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
@@ -26,15 +28,41 @@ class ShopRequest(WSGIRequest):
             meta.get("CONTENT_TYPE", "")
         )
 
+    def get_host(self) -> str:
+        """Return the host that was asked. Raises DisallowedHost for one that is not served here."""
+        host = str(self._get_raw_host())  # type: ignore[attr-defined]
+        if len(host) <= _REMEMBERED_HOST and _is_served(host, tuple(settings.ALLOWED_HOSTS)):
+            return host
+        return super().get_host()
+
 
 class ShopHandler(WSGIHandler):
     """Django, with requests of our own."""
 
     request_class = ShopRequest
 
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer the request, as Django does for a shop of one URLconf.
+
+        Refusals are told by the request's own log line, so not once more by Django's logger.
+        """
+        response: HttpResponseBase = self._middleware_chain(request)  # type: ignore[attr-defined]
+        response._resource_closers.append(request.close)  # type: ignore[attr-defined]
+        return response
+
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """Return the route, which is looked up once for a path that is asked for often."""
         return match_of(request) or super().resolve_request(request)
+
+
+# Longer ones are looked through each time, too.
+_REMEMBERED_HOST = 100
+
+
+@lru_cache(maxsize=256)
+def _is_served(host: str, allowed: tuple[str, ...]) -> bool:
+    domain, _ = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
 
 
 # Longer paths are looked up each time: what strangers send does not fill the memory.

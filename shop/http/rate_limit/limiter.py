@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from shop.breaker import Breaker
 from shop.errors import TooMany
+from shop.http.headers import write_own
 from shop.http.rate_limit.clients import client_of
 from shop.http.rate_limit.policies import Policy, names, policy_of
 from shop.http.rate_limit.routes import limited_route
@@ -49,8 +50,9 @@ class Decision:
     def write_headers(self, response: HttpResponseBase) -> None:
         """Tell the limit and what is left of it (draft-ietf-httpapi-ratelimit-headers-11)."""
         taken = self.taken
-        response["RateLimit-Policy"] = self.policy.header
-        response["RateLimit"] = f'"{self.policy.name}";r={taken.remaining};t={taken.reset_seconds}'
+        write_own(response, "RateLimit-Policy", self.policy.header)
+        left = f'"{self.policy.name}";r={taken.remaining};t={taken.reset_seconds}'
+        write_own(response, "RateLimit", left)
 
 
 class SharedCounter:
