@@ -107,7 +107,8 @@ gunicorn gthread 2 × 4. Load generator, PostgreSQL and Valkey are on the same m
 {rows}
 
 - *constant*: a Django view of fixed bytes without any middleware, served by the same gunicorn
-  settings. What the shop's own middlewares cost is the row of `/livez`.
+  settings. What the shop's own middlewares cost is the row of `/livez`; what one trip to Valkey
+  leaves of any view, the row of the bare view with the limiter's trip.
 - *pgbench, same statements*: `tests/load/bench/pgbench.py`, 8 clients: as many round trips and
   commits as a checkout, on tables of like shape, and no Python.
 - *CPU ms*: of web, PostgreSQL and Valkey together for each call.
