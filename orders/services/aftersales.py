@@ -38,7 +38,7 @@ from orders.providers.base import (
 )
 from orders.services.paying import IN_FLIGHT, backoff, request_of
 from orders.services.placing import stock_lines
-from orders.services.states import move_order
+from orders.services.states import turn_order
 from shop.faults import fault
 from shop.money import Money
 
@@ -196,7 +196,7 @@ def fail_refund(*, refund_id: UUID, failure_code: str, now: datetime) -> Refund:
     refund.next_attempt_at = None
     refund.settled_at = now
     refund.save(update_fields=["status", "failure_code", "next_attempt_at", "settled_at"])
-    move_order(order, event=OrderEvent.Kind.REFUND_FAILED, now=now, detail=failure_code)
+    turn_order(order, event=OrderEvent.Kind.REFUND_FAILED, now=now, detail=failure_code).write()
     return refund
 
 
@@ -223,14 +223,14 @@ def _given_back(order: Order, refund: Refund, result: RefundResult, *, now: date
     if given:
         paid = Order.PaymentStatus
         state = paid.REFUNDED if given >= taken else paid.PARTIALLY_REFUNDED
-    move_order(
+    turn_order(
         order,
         event=OrderEvent.Kind.REFUNDED,
         now=now,
         payment_status=state,
         detail=str(Money(refund.amount_minor, refund.currency)),
         actor_id=refund.actor_id,
-    )
+    ).write()
 
 
 def _ask_later(refund: Refund, *, why: str, now: datetime) -> Refund:
@@ -304,7 +304,7 @@ def receive_return(
         )
         for line_id, units in wanted.items()
     )
-    move_order(order, event=OrderEvent.Kind.RETURN_RECEIVED, now=now, detail=reason)
+    turn_order(order, event=OrderEvent.Kind.RETURN_RECEIVED, now=now, detail=reason).write()
     stock = Counter[int]()
     for line_id, units in wanted.items():
         variant_id = sold[line_id].variant_id

@@ -22,7 +22,7 @@ from orders.services.paying import (
     request_of,
     settle_payment,
 )
-from orders.services.states import move_order
+from orders.services.states import turn_order
 from shop import idempotency
 from shop.db.retry import retried
 from shop.faults import fault
@@ -63,7 +63,7 @@ def _cancel(*, number: str, reason: str, now: datetime, actor_id: int | None) ->
     was_pending = order.status == Order.Status.PENDING
     order.cancelled_at = now
     order.cancel_reason = reason
-    move_order(
+    turn_order(
         order,
         event=OrderEvent.Kind.CANCELLED,
         now=now,
@@ -71,7 +71,7 @@ def _cancel(*, number: str, reason: str, now: datetime, actor_id: int | None) ->
         also=["cancelled_at", "cancel_reason"],
         detail=reason,
         actor_id=actor_id,
-    )
+    ).write()
     if was_pending:
         _end_payment_that_was_not_asked_for(order, now=now)
         release_stock(reference=order.stock_reference, now=now)

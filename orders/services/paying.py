@@ -27,7 +27,7 @@ from orders.providers.base import Outcome, PaymentRequest, PaymentResult, Provid
 from orders.services.answers import checkout_answer
 from orders.services.drafts import OrderDraft, PlacedOrder
 from orders.services.placing import buyer_of, place_order, stock_lines
-from orders.services.states import Turn, move_order, move_payment, turn_order, turn_payment
+from orders.services.states import Turn, move_payment, turn_order, turn_payment
 from shop import idempotency
 from shop.db.joining import joining
 from shop.db.updating import Change
@@ -243,7 +243,7 @@ def end_unpaid(
     is_pending = order.status == Order.Status.PENDING
     if is_pending:
         order.cancelled_at = now
-    noted = move_order(
+    noted = turn_order(
         order,
         event=event,
         now=now,
@@ -251,7 +251,7 @@ def end_unpaid(
         payment_status=payment_status,
         also=["cancelled_at"] if is_pending else [],
         detail=detail,
-    )
+    ).write()
     if is_pending:
         release_stock(reference=order.stock_reference, now=now)
         if tells_buyer:
@@ -452,12 +452,12 @@ def _payer_must_act(order: Order, payment: Payment, *, now: datetime) -> OrderEv
     )
     if is_extended:
         order.hold_expires_at = until
-    return move_order(
+    return turn_order(
         order,
         event=OrderEvent.Kind.ACTION_REQUIRED,
         now=now,
         also=["hold_expires_at"] if is_extended else [],
-    )
+    ).write()
 
 
 def _events_before(payment: Payment, known: PlacedOrder | None) -> list[OrderEvent]:

@@ -77,37 +77,6 @@ class Turn:
         return self.event
 
 
-def move_order(
-    order: Order,
-    *,
-    event: OrderEvent.Kind,
-    now: datetime,
-    status: Order.Status | None = None,
-    payment_status: Order.PaymentStatus | None = None,
-    fulfillment_status: Order.FulfillmentStatus | None = None,
-    also: Sequence[str] = (),
-    detail: str = "",
-    actor_id: int | None = None,
-) -> OrderEvent:
-    """Change the order's states along their edges, save it, and note the event.
-
-    One statement. The caller holds the order's lock. `also` names other fields that it has set. A
-    state that is not given, or is the present one, stays. Raises TransitionRefused before anything
-    is written.
-    """
-    return turn_order(
-        order,
-        event=event,
-        now=now,
-        status=status,
-        payment_status=payment_status,
-        fulfillment_status=fulfillment_status,
-        also=also,
-        detail=detail,
-        actor_id=actor_id,
-    ).write()
-
-
 def turn_order(
     order: Order,
     *,
@@ -121,9 +90,11 @@ def turn_order(
     actor_id: int | None = None,
     messages: Sequence[OutboxMessage] = (),
 ) -> Turn:
-    """Do what `move_order` does but for writing it, which the caller does with what goes with it.
+    """Change the order's states along their edges, and note the event; `write` saves both.
 
-    `messages` are told of it.
+    So the caller may have it written with what goes with it. The caller holds the order's lock.
+    `also` names other fields that it has set; `messages` are told of it. A state that is not given,
+    or is the present one, stays. Raises TransitionRefused before anything is changed.
     """
     wanted = (
         ("status", status, ORDER_EDGES),

@@ -21,7 +21,7 @@ from orders.services.paying import (
     request_of,
     settle_payment,
 )
-from orders.services.states import move_order
+from orders.services.states import turn_order
 from shop.db.alone import alone
 from shop.db.retry import retried
 from shop.errors import Refusal
@@ -138,7 +138,7 @@ def _end_expired(*, order_id: int, now: datetime) -> bool:
         return False
     order.cancelled_at = now
     order.cancel_reason = NOT_PAID_IN_TIME
-    move_order(
+    turn_order(
         order,
         event=OrderEvent.Kind.EXPIRED,
         now=now,
@@ -151,7 +151,7 @@ def _end_expired(*, order_id: int, now: datetime) -> bool:
         ),
         also=["cancelled_at", "cancel_reason"],
         detail=order.cancel_reason,
-    )
+    ).write()
     release_stock(reference=order.stock_reference, now=now)
     announce_cancellation(order)
     return True

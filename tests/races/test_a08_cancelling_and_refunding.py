@@ -18,7 +18,7 @@ from orders.services import (
     refund_order,
     settle_payment,
 )
-from orders.services.states import move_order
+from orders.services.states import turn_order
 from tests.make import orders as make
 from tests.races.crew import Crew, troubles
 from tests.races.figures import dice, figure, reported
@@ -93,12 +93,12 @@ def send(number: str, *, now: datetime) -> bool:
     order = Order.objects.locked().get(number=number)
     if order.status != Order.Status.CONFIRMED:
         return False
-    move_order(
+    turn_order(
         order,
         event=OrderEvent.Kind.RETURN_RECEIVED,  # there is no event of sending yet
         now=now,
         fulfillment_status=Order.FulfillmentStatus.FULFILLED,
-    )
+    ).write()
     return True
 
 
@@ -181,7 +181,7 @@ def test_without_the_lock_two_refunds_give_back_too_much() -> None:
 
 
 def test_without_the_lock_a_cancelled_order_is_sent() -> None:
-    with no_lock_on_orders(), slowly("orders.services.cancelling.move_order"):
+    with no_lock_on_orders(), slowly("orders.services.cancelling.turn_order"):
         sold = make.variant(on_hand=100)
         with Crew(2) as crew:
             must_show(lambda: cancel_and_send(crew, sold, (0, 0.01)), "CANCELLED and FULFILLED")

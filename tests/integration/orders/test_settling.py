@@ -29,7 +29,7 @@ from orders.services.states import (
     ORDER_EDGES,
     PAYMENT_EDGES,
     PAYMENT_STATUS_EDGES,
-    move_order,
+    turn_order,
 )
 from shop.models import OutboxMessage
 from tests.concurrency import in_background
@@ -288,12 +288,12 @@ def test_a_state_that_cannot_follow_is_refused_before_anything_is_written() -> N
     events = OrderEvent.objects.count()
 
     with transaction.atomic(), pytest.raises(TransitionRefused):
-        move_order(
+        turn_order(
             Order.objects.locked().get(pk=order.pk),
             event=OrderEvent.Kind.CONFIRMED,
             now=timezone.now(),
             status=Order.Status.PENDING,
-        )
+        ).write()
 
     order.refresh_from_db()
     assert order.status == "CONFIRMED"
