@@ -164,7 +164,7 @@ def test_pauses_below_a_second_would_lose_what_waits(
 ) -> None:
     """The negative control: as it was before, when a first pause was half a second to one."""
     count, log = 20, tmp_path / "worker.log"
-    with worker(broker, log, RETRY_WITHIN_SECONDS="0.9"):
+    with worker(broker, log, RETRY_WITHIN_SECONDS="0.9", RETRY_OTHERS_SECONDS="4"):
         send(broker, count)
         wait_until(lambda: len(done(notes)) == count // 2, log, seconds=120)
 
