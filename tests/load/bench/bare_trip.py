@@ -1,7 +1,10 @@
 """The bare view once more, with nothing but the limiter's one trip: the most that a trip leaves."""
 
+import os
+
 import django
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 django.setup(set_prefix=False)
 
 from django.conf import settings  # noqa: E402
