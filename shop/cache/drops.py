@@ -7,6 +7,7 @@ and forgets what was named. So a copy may live for seconds and is still never ol
 count for no more than their short time.
 """
 
+import secrets
 import threading
 import time
 from collections.abc import Collection
@@ -31,7 +32,8 @@ _BEGUN: Final = b"begun"
 
 log = structlog.get_logger("shop.cache")
 ValueT = TypeVar("ValueT")
-_Entries = list[tuple[bytes, dict[bytes, bytes]]]
+_Entry = tuple[bytes, dict[bytes, bytes]]
+_Entries = list[_Entry]
 
 
 class DropLog:
@@ -44,7 +46,7 @@ class DropLog:
 
     def forget_place(self) -> None:
         """Begin anew, as a new process does."""
-        self._last: bytes | None = None
+        self._last: _Entry | None = None
         self._next_look = self._heard_until = float("-inf")
 
     def follow(self, name: str, memory: "FollowingMemory[Any]") -> None:
@@ -78,22 +80,29 @@ class DropLog:
         # From before the question, as a drop may come while it is on its way.
         self._next_look, self._heard_until = now + LOOK_SECONDS, now + HEARD_SECONDS
 
-    def _read_on(self, last: bytes) -> bool:
+    def _read_on(self, last: _Entry) -> bool:
         """Apply what came after the entry `last`. False where that cannot be told any more."""
-        entries = cast(_Entries, cache_client().xrange(STREAM, min=last, count=_MOST_ENTRIES + 1))
-        # Our place is gone when the stream was cut, evicted, or lost with its server.
-        if not entries or entries[0][0] != last or len(entries) > _MOST_ENTRIES:
+        entries = cast(
+            _Entries, cache_client().xrange(STREAM, min=last[0], count=_MOST_ENTRIES + 1)
+        )
+        # Our place is gone when the stream was cut, evicted, or lost with its server. Of one that was
+        # begun anew within the millisecond the number may be the same, and what it says is not.
+        if not entries or entries[0] != last or len(entries) > _MOST_ENTRIES:
             return False
         for _, dropped in entries[1:]:
             self._apply(dropped)
-        self._last = entries[-1][0]
+        self._last = entries[-1]
         return True
 
     def _begin(self) -> None:
         """Take the end of the stream for our place, and forget all that was read before."""
         self._last = None
         entries = cast(_Entries, cache_client().xrevrange(STREAM, count=1))
-        last = entries[0][0] if entries else _add({_BEGUN: b""})
+        if entries:
+            last = entries[0]
+        else:
+            mark = {_BEGUN: secrets.token_bytes(8)}  # unlike any other's
+            last = (_add(mark), mark)
         for memory in self._memories.values():
             memory.clear()
         self._last = last

@@ -1,6 +1,7 @@
 """Copies inside a process that live for seconds, and are never older than half of one."""
 
 import time
+from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -111,6 +112,23 @@ def test_a_stream_that_lost_its_place_vouches_for_nothing(
     there.cache.invalidate(["1"])
     cache_client().delete(STREAM)  # evicted, before anybody looked
     there.cache.invalidate(["2"])
+
+    clock[0] += HEARD_SECONDS + 0.01
+
+    assert here.read("1", b"new") == b"new"
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_stream_that_was_begun_anew_with_the_same_number_is_another(
+    here: Process, there: Process, clock: list[float]
+) -> None:
+    """As when it happens within a millisecond. Control: by its number alone, it reads "old"."""
+    here.read("1", b"old")
+    stream: Any = cache_client()
+    ((place, _),) = stream.xrevrange(STREAM, count=1)
+    there.cache.invalidate(["1"])
+    cache_client().delete(STREAM)
+    stream.xadd(STREAM, {"product": "2"}, id=place)
 
     clock[0] += HEARD_SECONDS + 0.01
 
