@@ -85,8 +85,8 @@ class DropLog:
         entries = cast(
             _Entries, cache_client().xrange(STREAM, min=last[0], count=_MOST_ENTRIES + 1)
         )
-        # Our place is gone when the stream was cut, evicted, or lost with its server. Of one that was
-        # begun anew within the millisecond the number may be the same, and what it says is not.
+        # Our place is gone when the stream was cut, evicted, or lost with its server. Where it was
+        # begun anew within a millisecond the number may be the same, and what it says is not.
         if not entries or entries[0] != last or len(entries) > _MOST_ENTRIES:
             return False
         for _, dropped in entries[1:]:
