@@ -136,7 +136,7 @@ def test_all_come_again_when_they_are_due_although_the_broker_is_killed(
             broker.kill()
             broker.start()
             back = time.time() + RECONNECTING_SECONDS
-            wait_until(lambda: len(done(notes)) == count, log, seconds=180 + TIMES * OTHERS_SECONDS)
+            wait_until(lambda: len(done(notes)) == count, log, seconds=figure(full=360, small=180))
             time.sleep(2)  # for more of the same, if there were
         found = runs(notes)
         times_run = Counter((run.number, run.retries) for run in found)
