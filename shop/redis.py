@@ -153,6 +153,7 @@ def limiter() -> Client:
 
 
 _MORE = object()  # is still to come of an answer
+_MOST_AT_ONCE = 65536  # bytes
 
 
 class _Line:
@@ -167,7 +168,6 @@ class _Line:
         pool = client.connection_pool
         self._connection: AbstractConnection = pool.connection_class(**pool.connection_kwargs)
         self._socket: socket.socket | None = None
-        self._buffer = bytearray(65536)
         self._reader = _reader()
         self.pid = os.getpid()
 
@@ -178,14 +178,15 @@ class _Line:
         still under way must not be taken for that to the next question.
         """
         try:
+            # hiredis' stubs name a tuple of one.
             line = self._sent(b"".join([hiredis.pack_command(parts) for parts in commands]))  # type: ignore[arg-type]
             answers: list[Any] = []
             while len(answers) < len(commands):
                 answer = self._reader.gets()
                 if answer is _MORE:
-                    if not (size := line.recv_into(self._buffer)):
+                    if not (received := line.recv(_MOST_AT_ONCE)):
                         raise redis.ConnectionError("Connection closed by server.")
-                    self._reader.feed(self._buffer, 0, size)  # type: ignore[arg-type]
+                    self._reader.feed(received)
                 elif not isinstance(answer, hiredis.PushNotification):
                     answers.append(answer)
         except BaseException as error:
