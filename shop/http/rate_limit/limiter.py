@@ -104,8 +104,8 @@ def check(request: HttpRequest) -> Decision | None:
     if rate is None or (route := limited_route(request)) is None:
         return None
     policy = policy_of(route, rate, settings.SHOP_WEB_WORKERS)
-    # The version is that of the log's shape: the release before counts by itself.
-    key = f"rl:2:{{{client_of(request)}:{route}}}"
+    # The version is that of the log: its shape and how long it is kept. Another counts by itself.
+    key = f"rl:3:{{{client_of(request)}:{route}}}"
     taken = shared.take(key, policy)
     is_local = taken is None
     if taken is None:

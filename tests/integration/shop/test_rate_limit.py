@@ -239,4 +239,4 @@ def test_nothing_of_the_request_but_who_and_where_is_kept() -> None:
     asked("/api/v1/orders/ABC123?email=ada@example.com", HTTP_X_ORDER_TOKEN="secret")
 
     (key,) = store().keys("*")
-    assert key == b"rl:2:{a:127.0.0.1:api/v1/orders/<str:number>}"
+    assert key == b"rl:3:{a:127.0.0.1:api/v1/orders/<str:number>}"

@@ -20,7 +20,7 @@ LIMIT = Rate(1_000_000, 60)
 
 
 def limited(request: HttpRequest) -> HttpResponse:
-    take_shared("rl:2:{bench}", LIMIT)
+    take_shared("rl:3:{bench}", LIMIT)
     length = {"Content-Length": str(len(BODY))}
     return HttpResponse(BODY, content_type="application/json", headers=length)
 
