@@ -23,7 +23,7 @@ _PR_CAP_AMBIENT_RAISE = 2
 _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 
-_AUTOGROUP = Path("/proc/self/autogroup")
+_AUTOGROUP = "/proc/self/autogroup"
 _AUTOGROUP_ATTEMPTS = 5  # who is not root may change one every tenth of a second
 _AUTOGROUP_SECONDS = 0.11
 
@@ -117,7 +117,11 @@ def _step_back(niceness: int) -> None:
     os.nice(niceness)
     for _ in range(_AUTOGROUP_ATTEMPTS):
         try:
-            _AUTOGROUP.write_text(str(niceness))
+            group = os.open(_AUTOGROUP, os.O_WRONLY)
+            try:
+                os.write(group, str(niceness).encode())
+            finally:
+                os.close(group)
         except BlockingIOError:  # somebody else has changed one a moment ago
             time.sleep(_AUTOGROUP_SECONDS)
         except OSError:
