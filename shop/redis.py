@@ -81,7 +81,7 @@ class TimedCluster(RedisCluster):
 
 # What the shop asks of either is the same; the stubs have no name for that.
 Client = TimedRedis
-Command = tuple[str | bytes | int | float, ...]
+Command = tuple[str | bytes | float, ...]
 
 # Of the limiter. After a time-out nobody knows whether a call was counted, and a second wait is one
 # too many. A connection that was closed (the server was started anew) is worth another one.

@@ -25,7 +25,7 @@ def write_block(response: HttpResponseBase, block: Block) -> None:
 
 
 def write_own(response: HttpResponseBase, name: str, value: str) -> None:
-    """Set a header whose value was made here: printable ASCII. Never for what a client sent."""
+    """Set a header whose value was made here, or was found to be printable ASCII and no more."""
     response.headers._store[_small(name)] = (name, value)
 
 
