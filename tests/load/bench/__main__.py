@@ -109,8 +109,10 @@ gunicorn gthread 2 × 4. Load generator, PostgreSQL and Valkey are on the same m
 - *constant*: a Django view of fixed bytes without any middleware, served by the same gunicorn
   settings. What the shop's own middlewares cost is the row of `/livez`; what one trip to Valkey
   leaves of any view, the row of the bare view with the limiter's trip.
-- *pgbench, same statements*: `tests/load/bench/pgbench.py`, 8 clients: as many round trips and
-  commits as a checkout, on tables of like shape, and no Python.
+- *pgbench, same statements*: what a checkout sends to PostgreSQL, word for word, on the shop's own
+  tables, by 8 clients that need no Python (`tests/load/bench/statements.py`). *Bare tables*: as
+  many round trips and commits, on tables of like shape without checks, triggers and most of the
+  indexes (`tests/load/bench/pgbench.py`); it goes with how fast the disk is.
 - *CPU ms*: of web, PostgreSQL and Valkey together for each call.
 - *queries*, *trips*: of one warm call, as `Server-Timing` tells them: statements to PostgreSQL
   (with savepoints) and trips to Valkey.

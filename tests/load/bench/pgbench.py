@@ -1,17 +1,24 @@
-"""The statements of one checkout on tables of their own, run by PostgreSQL's own bench.
+"""The limits of a checkout: what PostgreSQL's own bench does in a second, without any Python.
 
-The limit of a checkout: the same number of round trips and commits, the same rows written, the
-same locks, and no Python.
+Once the very statements of a checkout, on the shop's own tables; and once as many round trips and
+commits, the same rows and the same locks, on tables of like shape that have no checks, no triggers
+and few indexes.
 """
 
+import json
 import re
 import subprocess
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+from shop.embedded.home import PROJECT
+from tests.load.bench.shops import environment_of
 from tests.shop_process import RunningShop
 
 CLIENTS = 8
+WARM_SECONDS, SECONDS = 3, 3
 
 QUIETLY = "SET client_min_messages = warning;"
 TABLES = """
@@ -101,37 +108,89 @@ SCRIPT = r"""
 
 
 class PgBench:
-    """Runs the script with as many clients as the checkout is measured with."""
+    """Runs scripts with as many clients as the checkout is measured with."""
 
     def __init__(self, shop: RunningShop) -> None:
         self._url = shop.database_url
         self._program = shop.postgres_program("pgbench")
         self._psql = shop.postgres_program("psql")
 
-    def __enter__(self) -> "PgBench":
-        self._sql(TABLES)
-        self._script = Path(tempfile.mkstemp(suffix=".sql")[1])
-        self._script.write_text(_one_statement_a_line(SCRIPT), encoding="utf-8")
-        return self
+    def run(self, scripts: Sequence[Path]) -> float:
+        """Return the orders a second, each client running one of the scripts after the other.
 
-    def __exit__(self, *_: object) -> None:
-        self._script.unlink()
-        self._sql("DROP SCHEMA IF EXISTS bench CASCADE")
-
-    def _sql(self, sql: str) -> None:
-        subprocess.run([self._psql, "-q", "-X", self._url, "-c", QUIETLY + sql], check=True)
-
-    def run(self) -> float:
-        """Return the orders a second of one run of three seconds."""
-        how = ["-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", "3"]
+        The first seconds are not counted: in them each client has every statement prepared.
+        """
+        how = ["-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-P", "1"]
+        how += ["-T", str(WARM_SECONDS + SECONDS)]
         ran = subprocess.run(
-            [self._program, *how, "-f", str(self._script), self._url],
+            [self._program, *how, *(f"--file={script}" for script in scripts), self._url],
             check=True,
             capture_output=True,
             text=True,
         )
-        found = re.search(r"tps = ([\d.]+)", ran.stdout)
-        return float(found[1]) if found else 0.0
+        by_second = [float(found) for found in re.findall(r"s, ([\d.]+) tps", ran.stderr)]
+        counted = by_second[WARM_SECONDS:]
+        return sum(counted) / len(counted)
+
+    def sql(self, sql: str) -> None:
+        """Run this, told about nothing but errors."""
+        subprocess.run([self._psql, "-q", "-X", self._url, "-c", QUIETLY + sql], check=True)
+
+
+class BareTables:
+    """What a checkout does, on tables of its own."""
+
+    def __init__(self, shop: RunningShop) -> None:
+        self._bench = PgBench(shop)
+
+    def __enter__(self) -> "BareTables":
+        self._bench.sql(TABLES)
+        self._folder = tempfile.TemporaryDirectory()
+        self._script = Path(self._folder.name) / "checkout.sql"
+        self._script.write_text(_one_statement_a_line(SCRIPT), encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+        self._bench.sql("DROP SCHEMA IF EXISTS bench CASCADE")
+
+    def run(self) -> float:
+        """Return the orders a second."""
+        return self._bench.run([self._script])
+
+
+class SameStatements:
+    """What a checkout sends, on the tables of the shop."""
+
+    def __init__(self, shop: RunningShop, baskets: Sequence[Sequence[int]]) -> None:
+        self._shop = shop
+        self._bench = PgBench(shop)
+        self._baskets = [",".join(map(str, basket)) for basket in baskets]
+
+    def __enter__(self) -> "SameStatements":
+        self._folder = tempfile.TemporaryDirectory()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def run(self) -> float:
+        """Return the orders a second.
+
+        The statements are told anew each time: a hold that they ask for has an end.
+        """
+        told = subprocess.run(
+            [sys.executable, "-m", "tests.load.bench.statements", *self._baskets],
+            cwd=PROJECT,
+            env=environment_of(self._shop),
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+        scripts = []
+        for number, script in enumerate(json.loads(told.stdout)):
+            scripts.append(Path(self._folder.name) / f"checkout-{number}.sql")
+            scripts[-1].write_text(script, encoding="utf-8")
+        return self._bench.run(scripts)
 
 
 def _one_statement_a_line(script: str) -> str:

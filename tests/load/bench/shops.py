@@ -18,22 +18,27 @@ from tests.shop_process import RunningShop, newcomers_environment
 _COUNTED = re.compile(r'(db|cache);dur=[\d.]+;desc="(\d+) ')
 
 
-@contextlib.contextmanager
-def served(shop: RunningShop, application: str, path: str, **env: str) -> Iterator[int]:
-    """Serve `application` as the shop is served, on its servers; give the port."""
+def environment_of(shop: RunningShop, **env: str) -> dict[str, str]:
+    """Return the environment of a process beside the shop's own, on its servers."""
     state = Home(shop.home).read_state()
     if state is None:
         raise AssertionError("the shop does not run")
-    port = free_port()
-    environment = newcomers_environment(
+    return newcomers_environment(
         **{name: value for name, value in state.environment.items() if isinstance(value, str)},
         SHOP_ENV="local",
         SHOP_HOME=str(shop.home),
         SHOP_PROCESS="web",
-        SHOP_BIND=f"127.0.0.1:{port}",
-        SHOP_GUNICORN_LOG_LEVEL="warning",
         PYTHONWARNINGS="ignore",
         **env,
+    )
+
+
+@contextlib.contextmanager
+def served(shop: RunningShop, application: str, path: str, **env: str) -> Iterator[int]:
+    """Serve `application` as the shop is served, on its servers; give the port."""
+    port = free_port()
+    environment = environment_of(
+        shop, SHOP_BIND=f"127.0.0.1:{port}", SHOP_GUNICORN_LOG_LEVEL="warning", **env
     )
     configuration = str(PROJECT / "deploy" / "gunicorn.conf.py")
     with (shop.home / f"bench-{port}.log").open("wb") as log:
