@@ -3,7 +3,7 @@
 1. Prepare, one transaction: the key is claimed, prices and tax are read, order, lines and payment
    attempt (as one that is about to be asked for) are written, and last the stock is held.
 2. Pay, outside of any transaction, with the attempt's id as the provider's idempotency key.
-3. Settle, one transaction in the function that the sweeper shares; the answer is stored in it.
+3. Settle, one transaction, by what the sweeper shares; the answer is stored in it.
 
 Whatever is left in between, a retry with the same key or the sweeper takes up where it stopped.
 """
@@ -49,7 +49,14 @@ from orders.providers.base import Outcome, PaymentResult, ProviderError, Provide
 from orders.services.answers import checkout_answer, ticket_answer
 from orders.services.cancelling import void_payment
 from orders.services.drafts import DraftLine, OrderDraft, PlacedOrder, Postal
-from orders.services.paying import give_up_payment, pay, request_of, settle_payment
+from orders.services.paying import (
+    Settlement,
+    give_up_payment,
+    pay,
+    request_of,
+    settle_at_once,
+    settle_payment,
+)
 from orders.services.placing import buyer_key, place_order
 from orders.services.quoting import Expectation, Offer, cart_or_none, offer_for, require_expected
 from shop import idempotency
@@ -400,9 +407,7 @@ def _settle(
     request_id: str,
     now: datetime,
 ) -> CheckoutAnswer:
-    settlement = _settled(
-        payment_id=payment.pk, result=result, now=now, known=known, request_id=request_id
-    )
+    settlement = _settled(payment, result, known, request_id=request_id, now=now)
     fault("checkout.settled")
     if settlement.order.status == Order.Status.CONFIRMED:
         empty_ordered_cart(settlement.order)
@@ -412,8 +417,24 @@ def _settle(
     return _answer_by_another(payment, scope=scope, now=now)
 
 
+def _settled(
+    payment: Payment,
+    result: PaymentResult,
+    known: PlacedOrder | None,
+    *,
+    request_id: str,
+    now: datetime,
+) -> Settlement:
+    at_once = (
+        settle_at_once(known, result=result, now=now, request_id=request_id) if known else None
+    )
+    return at_once or _settle_as_it_stands(
+        payment_id=payment.pk, result=result, now=now, known=known, request_id=request_id
+    )
+
+
 # The whole unit again on a deadlock, and the outermost transaction on purpose.
-_settled = retried(transaction.atomic(durable=True)(settle_payment))
+_settle_as_it_stands = retried(transaction.atomic(durable=True)(settle_payment))
 
 
 def _accept(payment: Payment, *, scope: Scope, request_id: str, now: datetime) -> CheckoutAnswer:

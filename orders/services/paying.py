@@ -10,9 +10,9 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
-from inventory.errors import OutOfStock, PurchaseLimitExceeded
+from inventory.errors import OutOfStock, PurchaseLimitExceeded, ReservationOver
 from inventory.services import (
     claim_hold,
     commit_stock,
@@ -30,7 +30,8 @@ from orders.services.placing import buyer_of, place_order, stock_lines
 from orders.services.states import Turn, move_payment, turn_order, turn_payment
 from shop import idempotency
 from shop.db.joining import joining
-from shop.db.updating import Change
+from shop.db.retry import may_go_again, note_retry
+from shop.db.updating import Change, RowNotFound
 from shop.faults import fault
 from shop.idempotency import StoredAnswer
 from shop.money import Money
@@ -173,7 +174,38 @@ def settle_payment(
         sale.write(payment, answer, now=now)
     elif payment.idempotency_claim is not None:
         _keep_or_discard(payment.idempotency_claim, answer)
-    fault("settle.before_commit")
+    return Settlement(order, payment, is_news=True, answer=answer)
+
+
+def settle_at_once(
+    placed: PlacedOrder, *, result: PaymentResult, now: datetime, request_id: str
+) -> Settlement | None:
+    """Settle an order that was placed a moment ago as `settle_payment` does, reading nothing again.
+
+    Only where the money came as it was asked for. The statement that writes the sale finds the
+    order as it was placed, under its lock, and the one that lets the stock leave finds the hold.
+    None where either does not, for then something has happened meanwhile, or where the provider
+    said anything else: nothing is done, and it is for `settle_payment` to decide. Locks the same
+    rows in the same order. Never call it in a transaction: it may have to be rolled back.
+    """
+    order, payment = placed.order, placed.payment
+    came = result.outcome in {Outcome.CAPTURED, Outcome.AUTHORIZED}
+    if not came or _sum_told(result) != _sum_asked(payment):
+        return None
+    try:
+        with transaction.atomic(durable=True):
+            _note(payment, result, now=now)
+            sale = _sale(order, payment, result, hold=_Hold(order.stock_reference), now=now)
+            events = [*placed.events, sale.turn.event]
+            answer = _answer(order, payment, known=placed, events=events, request_id=request_id)
+            sale.write(payment, answer, now=now, is_locked=False)
+    except (RowNotFound, ReservationOver):
+        return None
+    except OperationalError as error:
+        if not may_go_again(error):
+            raise
+        note_retry(error)
+        return None
     return Settlement(order, payment, is_news=True, answer=answer)
 
 
@@ -299,14 +331,7 @@ def _money_came(
     order: Order, payment: Payment, result: PaymentResult, *, now: datetime
 ) -> tuple["_Sale | None", OrderEvent]:
     """Return the sale that follows from the money, to be written last of all; or give it back."""
-    taken = result.outcome is Outcome.CAPTURED
-    paid = turn_payment(
-        payment,
-        Payment.Status.CAPTURED if taken else Payment.Status.AUTHORIZED,
-        also=_OUTCOME_FIELDS,
-    )
-    told = Money(result.amount_minor, result.currency)
-    asked = Money(payment.amount_minor, payment.currency)
+    told, asked = _sum_told(result), _sum_asked(payment)
     if told != asked:
         # Never paid by the wrong amount: what came goes back, and somebody should look.
         log.error("payment_amount_differs", order=order.number, payment=str(payment.pk))
@@ -314,11 +339,34 @@ def _money_came(
     elif order.status == Order.Status.CANCELLED:
         why = "Paid after the order had ended"
     elif hold := _hold_to_sell(order, now=now):
-        turn = _confirmed(order, is_taken=taken, now=now)
-        return _Sale(turn=turn, paid=paid, hold=hold), turn.event
+        sale = _sale(order, payment, result, hold=hold, now=now)
+        return sale, sale.turn.event
     else:
         why = "Sold out before the money came"
+    paid = _paid(payment, result)
     return None, _give_back(order, payment, paid, now=now, why=why)
+
+
+def _sum_told(result: PaymentResult) -> Money:
+    return Money(result.amount_minor, result.currency)
+
+
+def _sum_asked(payment: Payment) -> Money:
+    return Money(payment.amount_minor, payment.currency)
+
+
+def _sale(
+    order: Order, payment: Payment, result: PaymentResult, *, hold: "_Hold", now: datetime
+) -> "_Sale":
+    paid = _paid(payment, result)
+    is_taken = result.outcome is Outcome.CAPTURED
+    return _Sale(turn=_confirmed(order, is_taken=is_taken, now=now), paid=paid, hold=hold)
+
+
+def _paid(payment: Payment, result: PaymentResult) -> Change:
+    taken = result.outcome is Outcome.CAPTURED
+    status = Payment.Status.CAPTURED if taken else Payment.Status.AUTHORIZED
+    return turn_payment(payment, status, also=_OUTCOME_FIELDS)
 
 
 def _confirmed(order: Order, *, is_taken: bool, now: datetime) -> Turn:
@@ -348,13 +396,25 @@ class _Sale:
     paid: Change
     hold: "_Hold"
 
-    def write(self, payment: Payment, answer: StoredAnswer | None, *, now: datetime) -> None:
-        """Write payment, order and answer in one statement, and then have the stock leave."""
+    def write(
+        self,
+        payment: Payment,
+        answer: StoredAnswer | None,
+        *,
+        now: datetime,
+        is_locked: bool = True,
+    ) -> None:
+        """Write payment, order and answer in one statement, and then have the stock leave.
+
+        Raises RowNotFound for an order that is not locked and has moved, and ReservationOver.
+        """
         beside = [self.paid]
         if answer is not None and payment.idempotency_claim is not None:
             beside.append(idempotency.completion(payment.idempotency_claim, answer))
-        self.turn.write(beside=beside)
+        self.turn.write(beside=beside, is_locked=is_locked)
+        fault("settle.sale_written")
         _let_leave(self.hold, now=now)
+        fault("settle.before_commit")
 
 
 @dataclass(frozen=True, slots=True)

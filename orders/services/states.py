@@ -71,9 +71,18 @@ class Turn:
     event: OrderEvent
     messages: Sequence[OutboxMessage]
 
-    def write(self, *, beside: Sequence[Change] = ()) -> OrderEvent:
-        """Save the order, note the event, tell of it, and do what goes with it: one statement."""
-        update_with(self.order, self.changed, [self.event, *self.messages], beside=beside)
+    def write(self, *, beside: Sequence[Change] = (), is_locked: bool = True) -> OrderEvent:
+        """Save the order, note the event, tell of it, and do what goes with it: one statement.
+
+        An order that is not locked is found only as it was before the turn: else RowNotFound.
+        """
+        update_with(
+            self.order,
+            self.changed,
+            [self.event, *self.messages],
+            beside=beside,
+            found_as=None if is_locked else ("version", self.order.version - 1),
+        )
         return self.event
 
 
@@ -92,7 +101,8 @@ def turn_order(
 ) -> Turn:
     """Change the order's states along their edges, and note the event; `write` saves both.
 
-    So the caller may have it written with what goes with it. The caller holds the order's lock.
+    So the caller may have it written with what goes with it. The caller holds the order's lock, or
+    has `write` see whether the order is still the one it knows.
     `also` names other fields that it has set; `messages` are told of it. A state that is not given,
     or is the present one, stays. Raises TransitionRefused before anything is changed.
     """

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from django.db import DatabaseError, connection
+from django.db import connection
 from django.db.models import (
     BooleanField,
     CharField,
@@ -27,7 +27,7 @@ from django.db.models import (
 )
 from psycopg.sql import SQL, Composable, Identifier
 
-from shop.db.updating import Change, update_of
+from shop.db.updating import Change, FoundAs, RowNotFound, update_of
 
 # What these make of a value of this very type is the value.
 _KEPT_AS_IT_IS: dict[Any, type] = {
@@ -83,16 +83,25 @@ def insert_all(rows: Sequence[Model]) -> None:
 
 
 def update_with(
-    row: Model, names: Sequence[str], others: Sequence[Model], *, beside: Sequence[Change] = ()
+    row: Model,
+    names: Sequence[str],
+    others: Sequence[Model],
+    *,
+    beside: Sequence[Change] = (),
+    found_as: FoundAs | None = None,
 ) -> None:
     """Do what `update_row(row, names)` does, and insert `others`, in one statement or not at all.
 
     The keys of the others are made by the database; those of one model stand side by side. Changes
-    `beside` are of rows of other tables that nobody else can change, as the caller has them locked:
-    none of them is missed. Raises DatabaseError if the row is not there.
+    `beside` are of rows of other tables that nobody else can change, as the caller has this row or
+    them locked: none of them is missed. With `found_as` the row has to stand as that says, which
+    is seen under its lock.
+
+    Raises RowNotFound. Then the changes beside may have been made: the caller's transaction is to
+    be rolled back.
     """
     batches = [list(batch) for _, batch in groupby(others, key=type)]
-    update, params = update_of(row, names)
+    update, params = update_of(row, names, found_as=found_as)
     sql = _changing(
         update,
         type(row),
@@ -108,7 +117,7 @@ def update_with(
         cursor.execute(sql, params)
         found, *made = cursor.fetchone()
     if not found:
-        raise DatabaseError("update_with did not find its row.")
+        raise RowNotFound("update_with did not find its row.")
     for batch, keys in zip(batches, made, strict=True):
         for other, key in zip(batch, keys, strict=True):
             _is_there(other, key)

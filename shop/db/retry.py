@@ -18,6 +18,16 @@ ATTEMPTS = 3
 _AGAIN = (pg.SerializationFailure, pg.DeadlockDetected)
 
 
+def may_go_again(error: OperationalError) -> bool:
+    """Tell whether this was a deadlock or a serialization failure, of which no unit is guilty."""
+    return isinstance(error.__cause__, _AGAIN)
+
+
+def note_retry(error: OperationalError) -> None:
+    """Count that a unit runs again for this reason."""
+    metrics.transaction_retries.labels(getattr(error.__cause__, "sqlstate", "")).inc()
+
+
 def retried(unit: Callable[P, R]) -> Callable[P, R]:
     """Run `unit` again on a deadlock (40P01) or serialization failure (40001), 3 times at most.
 
@@ -31,14 +41,9 @@ def retried(unit: Callable[P, R]) -> Callable[P, R]:
             try:
                 return unit(*args, **kwargs)
             except OperationalError as error:
-                cause = error.__cause__
-                if (
-                    not isinstance(cause, _AGAIN)
-                    or attempt == ATTEMPTS
-                    or connection.in_atomic_block
-                ):
+                if not may_go_again(error) or attempt == ATTEMPTS or connection.in_atomic_block:
                     raise
-                metrics.transaction_retries.labels(cause.sqlstate).inc()
+                note_retry(error)
             time.sleep(random.uniform(0.01, 0.05))  # noqa: S311 — jitter, not a secret
         raise AssertionError("unreachable")
 

@@ -13,6 +13,7 @@ from django.db.models import Field, Model
 from psycopg.sql import SQL, Identifier, Placeholder
 
 ModelT = TypeVar("ModelT", bound=Model)
+FoundAs = tuple[str, int]  # a column, and what has to stand in it
 
 
 class Change(NamedTuple):
@@ -22,28 +23,34 @@ class Change(NamedTuple):
     params: list[Any]
 
 
+class RowNotFound(DatabaseError):
+    """The row that was to be changed is not there, or not as it was said to be."""
+
+
 def update_row(row: Model, names: Sequence[str]) -> None:
     """Do what `save(update_fields=names)` does for a model without signals. One statement.
 
-    Raises DatabaseError if the row is not there.
+    Raises RowNotFound.
     """
     with connection.cursor() as cursor:
         cursor.execute(*update_of(row, names))
         if cursor.rowcount != 1:
-            raise DatabaseError("update_row did not find its row.")
+            raise RowNotFound("update_row did not find its row.")
 
 
-def update_of(row: Model, names: Sequence[str]) -> Change:
-    """Return what `update_row` does, undone."""
-    fields, sql = _update(type(row), tuple(names))
+def update_of(row: Model, names: Sequence[str], *, found_as: FoundAs | None = None) -> Change:
+    """Return what `update_row` does, undone; for a row that is only found as `found_as` says."""
+    column, *found = found_as or ("",)
+    fields, sql = _update(type(row), tuple(names), column)
     values = [(field, field.pre_save(row, add=False)) for field in fields]
-    return Change(
-        sql, [*(field.get_db_prep_save(value, connection) for field, value in values), row.pk]
-    )
+    prepared = [field.get_db_prep_save(value, connection) for field, value in values]
+    return Change(sql, [*prepared, row.pk, *found])
 
 
 @lru_cache(maxsize=256)
-def _update(model: type[Model], names: tuple[str, ...]) -> tuple[list[Field[Any, Any]], str]:
+def _update(
+    model: type[Model], names: tuple[str, ...], found_as: str
+) -> tuple[list[Field[Any, Any]], str]:
     fields = [field for field in model._meta.local_concrete_fields if field.name in names]
     if {field.name for field in fields} != set(names):
         raise ValueError(f"no fields of {model.__name__}: {names}")
@@ -53,6 +60,8 @@ def _update(model: type[Model], names: tuple[str, ...]) -> tuple[list[Field[Any,
     sql = SQL("UPDATE {} SET {} WHERE {} = {}").format(
         Identifier(model._meta.db_table), changes, Identifier(model._meta.pk.column), Placeholder()
     )
+    if found_as:
+        sql += SQL(" AND {} = {}").format(Identifier(found_as), Placeholder())
     return fields, sql.as_string()
 
 

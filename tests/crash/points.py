@@ -17,7 +17,9 @@ from tests.crash.runs import Run, run_of
 NOT_HERE = frozenset({"resume.taken", "catalog.before_forget"})
 POINTS_HERE = tuple(point for point in POINTS if point not in NOT_HERE)
 # Passed by another process than the one that answers the client.
-_ELSEWHERE = frozenset({"sweep.answered", "outbox.sent"})
+_ELSEWHERE = frozenset({"sweep.answered", "settle.locked", "outbox.sent"})
+# Passed for one whose provider did not say in time.
+_LATE = frozenset({"checkout.before_accept", "sweep.answered", "settle.locked"})
 _AFTER_THE_SALE = frozenset({"cancel.committed", "refund.before_asking", "refund.answered"})
 _STRIKE_SECONDS = 60.0
 
@@ -79,8 +81,7 @@ def _customer(ground: Ground, point: str) -> tuple[Buyer, Callable[[str], Insist
         stranger = ground.stranger()
         stranger.register()
         return stranger, lambda request_id: stranger.add_address(request_id=request_id)
-    is_late = point in {"checkout.before_accept", "sweep.answered"}
-    buyer = ground.buyer(token="tok_timeout" if is_late else "tok_ok")
+    buyer = ground.buyer(token="tok_timeout" if point in _LATE else "tok_ok")
     if point not in _AFTER_THE_SALE:
         return buyer, lambda request_id: buyer.check_out(request_id=request_id)
     bought = buyer.check_out().answer

@@ -617,9 +617,8 @@ def test_takes_the_same_queries_for_any_number_of_lines(api: APIClient, size: in
     assert answer.status_code == 201
     # Prepare, 7: key; variants with prices; version of the rules; a look at the stock; order with
     # lines, payment and event; look and lock the stock, hold it. Pay, 1: the sandbox's own row.
-    # Settle, 4: lock; keep the hold; order and payment with event, message and answer; commit the
-    # stock, last.
-    assert len(asked_in(seen)) == 12, "\n".join(asked_in(seen))
+    # Settle, 2: order and payment with event, message and answer; commit the stock, last.
+    assert len(asked_in(seen)) == 10, "\n".join(asked_in(seen))
 
 
 def asked_in(seen: CaptureQueriesContext) -> list[str]:
@@ -650,7 +649,7 @@ def test_costs_no_more_for_a_customer(api: APIClient) -> None:
 
     assert answer.status_code == 201
     # The same, and once who it is, which is then remembered for 15 s.
-    assert len(asked_in(seen)) == 13, "\n".join(asked_in(seen))
+    assert len(asked_in(seen)) == 11, "\n".join(asked_in(seen))
 
 
 def test_where_plenty_was_left_a_moment_ago_nobody_looks_before(api: APIClient) -> None:
@@ -662,7 +661,7 @@ def test_where_plenty_was_left_a_moment_ago_nobody_looks_before(api: APIClient) 
     with CaptureQueriesContext(connection) as seen:
         assert make.check_out(api).status_code == 201
 
-    assert len(asked_in(seen)) == 11, "\n".join(asked_in(seen))
+    assert len(asked_in(seen)) == 9, "\n".join(asked_in(seen))
     assert make.units(sold) == (498, 0)
 
 
