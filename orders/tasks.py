@@ -44,10 +44,17 @@ def reconcile_payments() -> int | None:
 
 @shared_task(name="orders.send_confirmation", base=ListenerTask)
 def send_confirmation(*, message_id: str, payload: dict[str, int]) -> None:
-    """Mail the buyer what they bought. At least once a message."""
-    services.send_confirmation(
-        message_id=message_id, order_id=payload["order_id"], now=timezone.now()
-    )
+    """Mail the buyer what they bought, and empty the cart if nobody came to that.
+
+    At least once a message. One task for both, as every order wakes it; neither waits for the
+    other, and either has it come again.
+    """
+    try:
+        services.send_confirmation(
+            message_id=message_id, order_id=payload["order_id"], now=timezone.now()
+        )
+    finally:
+        services.empty_cart_of(order_id=payload["order_id"])
 
 
 @shared_task(name="orders.send_cancellation", base=ListenerTask)
@@ -68,7 +75,7 @@ def send_order_link(*, message_id: str, payload: dict[str, int | None]) -> None:
 
 @shared_task(name="orders.empty_cart", base=ListenerTask)
 def empty_cart(*, message_id: str, payload: dict[str, int]) -> None:
-    """Empty the cart that became an order, if the request was killed before. At least once."""
+    """Empty the cart that became an order: for messages that an earlier release has relayed."""
     services.empty_cart_of(order_id=payload["order_id"])
 
 

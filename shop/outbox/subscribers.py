@@ -20,7 +20,7 @@ SUBSCRIBERS: dict[str, tuple[str, ...]] = {
     "catalog.type_changed": ("catalog.relist_type",),
     "catalog.collection_changed": ("catalog.invalidate_collection",),
     "catalog.product_changed": ("catalog.invalidate_product",),
-    "order.confirmed": ("orders.send_confirmation", "orders.empty_cart"),
+    "order.confirmed": ("orders.send_confirmation",),
     "order.cancelled": ("orders.send_cancellation",),
     "order.erasure_requested": ("orders.run_erasure",),
     "order.link_requested": ("orders.send_order_link",),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from unittest import mock
 
 import pytest
+from django.core import mail
 from django.utils import timezone
 
 from cart.errors import CartUnavailable
@@ -14,7 +15,7 @@ from orders.errors import CartAlreadyOrdered
 from orders.models import Order, Payment, SandboxCharge
 from orders.selectors import order_findings, payment_findings
 from orders.services import checkout, expire_holds, sweep_payments
-from orders.tasks import empty_cart
+from orders.tasks import send_confirmation
 from shop.idempotency import IdempotencyInProgress
 from shop.models import IdempotencyKey, OutboxMessage
 from tests.make import cart as make_cart
@@ -89,10 +90,28 @@ def test_dying_after_it_is_finished_by_whoever_comes(name: str, helper: str) -> 
     assert order.number.encode() in answer.answer.body
     assert b"access_token" in answer.answer.body
     message = OutboxMessage.objects.get(topic="order.confirmed")
-    empty_cart(message_id=str(message.pk), payload=message.payload)
+    send_confirmation(message_id=str(message.pk), payload=message.payload)
     assert cart_snapshot(owner=owner).lines == ()
     assert order_findings(now=timezone.now()) == []
     assert payment_findings(now=timezone.now()) == []
+
+
+def test_a_mail_server_that_is_away_does_not_keep_the_cart_full() -> None:
+    sold = make.variant(on_hand=5)
+    owner = make_cart.guest_with(sold, 2)
+    with killed_before(f"{MODULE}.empty_ordered_cart"), pytest.raises(Killed):
+        checkout(wish=make.wish(owner), scope=make.scope(), request_id="", now=timezone.now())
+    message = OutboxMessage.objects.get(topic="order.confirmed")
+
+    with (
+        mock.patch("orders.services.mails._send", side_effect=OSError("away")),
+        pytest.raises(OSError, match="away"),
+    ):
+        send_confirmation(message_id=str(message.pk), payload=message.payload)
+
+    assert cart_snapshot(owner=owner).lines == ()
+    send_confirmation(message_id=str(message.pk), payload=message.payload)
+    assert len(mail.outbox) == 1
 
 
 def test_dying_while_paying_and_never_coming_back_ends_with_the_hold() -> None:
@@ -139,8 +158,9 @@ def test_a_cart_store_that_is_away_when_the_task_comes_makes_it_come_again() -> 
 
     with mock.patch(f"{MODULE}.empty_cart_by_id", side_effect=[away, away, mock.DEFAULT]) as asked:
         asked.return_value = True
-        done = empty_cart.apply(kwargs={"message_id": "1", "payload": message.payload})
+        done = send_confirmation.apply(kwargs={"message_id": "1", "payload": message.payload})
 
     assert (done.state, asked.call_count) == ("SUCCESS", 3)
+    assert len(mail.outbox) == 1
     assert real(**asked.call_args.kwargs)
     assert cart_snapshot(owner=owner).lines == ()

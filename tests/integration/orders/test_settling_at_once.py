@@ -1,8 +1,8 @@
 """The short way of a checkout: what was placed a moment ago is settled without being read again.
 
 Controls, each taken out once by hand: without `found_as` in `Turn.write` what the sweeper settled
-is confirmed and told of twice; without the rollback of `ReservationOver` an order is confirmed whose
-stock is gone.
+is confirmed and told of twice; without the rollback of `ReservationOver` an order is confirmed
+whose stock is gone.
 """
 
 from datetime import datetime, timedelta

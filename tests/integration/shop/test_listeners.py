@@ -11,10 +11,10 @@ from django.db import InterfaceError, OperationalError
 from redis.exceptions import ConnectionError as RedisAway
 
 from cart.errors import CartUnavailable
-from orders.tasks import send_confirmation
+from orders.tasks import send_cancellation
 from shop.outbox.listeners import LONGEST_PAUSE_SECONDS, PAUSES_SECONDS
 
-SERVICE = "orders.services.send_confirmation"
+SERVICE = "orders.services.send_cancellation"
 MESSAGE = {"message_id": "7", "payload": {"v": 1, "order_id": 7}}
 
 
@@ -31,7 +31,7 @@ def listen(*outcomes: Exception | None) -> tuple[str, int, list[float]]:
         mock.patch(SERVICE, side_effect=outcomes) as service,
         mock.patch.object(Task, "retry", noted),
     ):
-        state = send_confirmation.apply(kwargs=MESSAGE, throw=False).state
+        state = send_cancellation.apply(kwargs=MESSAGE, throw=False).state
     return state, service.call_count, pauses
 
 
