@@ -13,13 +13,15 @@ from django.db import connection
 from inventory.errors import OutOfStock, PurchaseLimitExceeded
 
 # Rows come back for variants with terms alone. A hold past its end counts for its buyer still: it
-# can be paid for as long as nobody took it over.
+# can be paid for as long as nobody took it over. The arrays stand behind a SELECT as in
+# `ASKED_AGAINST_THERE`.
 _TERMS = """
 SELECT q.variant_id, v.sku, q.units,
        EXISTS (SELECT FROM inventory_reservation r WHERE r.reference = %(reference)s),
        f.id, f.units - f.taken, coalesce(e.units, 0), f.limit_per_customer, coalesce(b.in_sale, 0),
        l.units, coalesce(b.in_window, 0)
-FROM unnest(%(variants)s::bigint[], %(quantities)s::bigint[]) AS q(variant_id, units)
+FROM unnest((SELECT %(variants)s::bigint[]), (SELECT %(quantities)s::bigint[]))
+     AS q(variant_id, units)
 JOIN catalog_variant v ON v.id = q.variant_id
 LEFT JOIN inventory_flashsale f
        ON f.variant_id = q.variant_id
