@@ -78,7 +78,7 @@ WITH earlier AS MATERIALIZED (
 SELECT count(*), coalesce(bool_or(state = 'RELEASED'), false) FROM earlier
 """
 
-# The arrays stand behind a SELECT for the same reason: planning took five times as long as to run it.
+# The arrays stand behind a SELECT for the same reason: planning took five times as long as running.
 ASKED_AGAINST_THERE = """
 SELECT q.variant_id, coalesce(v.sku, ''), q.units,
        coalesce(sum(s.on_hand + s.backorder_limit - s.reserved) FILTER (WHERE w.is_active), 0)
