@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from itertools import cycle
 from multiprocessing import get_context
 
+PATIENCE_SECONDS = 2.0
+
 
 @dataclass
 class Load:
@@ -42,9 +44,21 @@ def request_bytes(method: str, path: str, host: str, body: bytes = b"", **header
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
+def _connected(port: int) -> socket.socket:
+    """Connect, if need be a moment later: nobody listens where all workers end at once."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+
+
 class _Connection:
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket = _connected(port)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.request = b""
         self.received = b""
