@@ -16,7 +16,7 @@ if metrics_folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
     Path(metrics_folder).mkdir(parents=True, exist_ok=True)
 
 bind = os.environ.get("SHOP_BIND") or f"0.0.0.0:{os.environ.get('PORT', '8000')}"
-worker_class = "gthread"
+worker_class = "shop.http.worker.LeavingWorker"  # gthread
 workers = int(os.environ.get("SHOP_WEB_WORKERS") or 2)
 threads = int(os.environ.get("SHOP_WEB_THREADS") or 4)
 reuse_port = True
@@ -25,9 +25,10 @@ preload_app = True
 keepalive = 75
 timeout = 30
 graceful_timeout = int(os.environ.get("SHOP_GRACEFUL_SECONDS") or 25)
-# Far apart: where all end together, nobody listens until the next ones do.
-max_requests = 20_000
-max_requests_jitter = 40_000
+# Seldom, and far apart: one that ends waits two seconds for its clients before the next one begins,
+# and where all do so together nobody listens.
+max_requests = 200_000
+max_requests_jitter = 200_000
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 control_socket_disable = True
 # Requests are logged by the shop itself, with their ids.

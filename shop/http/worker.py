@@ -1,0 +1,26 @@
+"""The gunicorn worker that the shop is served by."""
+
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+
+class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Takes what has reached it and then stops listening, as soon as it is to end.
+
+    With `reuse_port` each worker has a socket of its own, to which the kernel gives its share of
+    new connections for as long as it is open. The worker above stops taking them when it ends,
+    keeps the socket for the seconds in which it waits for its clients, and then closes it: whoever
+    came meanwhile waits in vain and is reset, however idle the other workers are.
+    """
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            for listener in self.sockets:
+                self._take_all(listener)
+                listener.close()
+
+    def _take_all(self, listener: object) -> None:
+        taken = -1
+        while taken != self.nr_conns:  # as long as one more has come
+            taken = self.nr_conns
+            self.accept(listener)
