@@ -14,7 +14,7 @@ from inventory.errors import OutOfStock, PurchaseLimitExceeded
 
 # Rows come back for variants with terms alone. A hold past its end counts for its buyer still: it
 # can be paid for as long as nobody took it over. The arrays stand behind a SELECT as in
-# `ASKED_AGAINST_THERE`.
+# `LOOK_AND_LOCK`.
 _TERMS = """
 SELECT q.variant_id, v.sku, q.units,
        EXISTS (SELECT FROM inventory_reservation r WHERE r.reference = %(reference)s),

@@ -199,7 +199,8 @@ def settle_at_once(
             events = [*placed.events, sale.turn.event]
             answer = _answer(order, payment, known=placed, events=events, request_id=request_id)
             sale.write(payment, answer, now=now, is_locked=False)
-    except (RowNotFound, ReservationOver):
+    except (RowNotFound, ReservationOver) as found:
+        log.info("order_moved_meanwhile", order=order.number, found=type(found).__name__)
         return None
     except OperationalError as error:
         if not may_go_again(error):

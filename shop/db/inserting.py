@@ -93,12 +93,9 @@ def update_with(
     """Do what `update_row(row, names)` does, and insert `others`, in one statement or not at all.
 
     The keys of the others are made by the database; those of one model stand side by side. Changes
-    `beside` are of rows of other tables that nobody else can change, as the caller has this row or
-    them locked: none of them is missed. With `found_as` the row has to stand as that says, which
-    is seen under its lock.
-
-    Raises RowNotFound. Then the changes beside may have been made: the caller's transaction is to
-    be rolled back.
+    `beside` end in their WHERE, and are of rows of other tables that nobody else can change while
+    this row is locked: none of them is missed. With `found_as` the row has to stand as that says,
+    which is seen under its lock. Raises RowNotFound: then nothing is locked and nothing was done.
     """
     batches = [list(batch) for _, batch in groupby(others, key=type)]
     update, params = update_of(row, names, found_as=found_as)
@@ -136,8 +133,11 @@ def _changing(
     parts: list[Composable] = [
         # The texts of `update_of` and its like, in which no value stands.
         SQL("changed AS ({} RETURNING {})").format(SQL(update), key),
+        # Not at all where the row was not found, and so only ever under its lock.
         *(
-            SQL("{} AS ({})").format(Identifier(f"beside_{place}"), SQL(change))
+            SQL("{} AS ({} AND EXISTS (SELECT FROM changed))").format(
+                Identifier(f"beside_{place}"), SQL(change)
+            )
             for place, change in enumerate(beside)
         ),
     ]

@@ -1,5 +1,9 @@
 """The gunicorn worker that the shop is served by."""
 
+import select
+from contextlib import suppress
+from typing import Any
+
 from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
 
 
@@ -14,13 +18,17 @@ class LeavingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
-        if not enabled and not self.alive:
-            for listener in self.sockets:
+        if enabled or self.alive or not self.cfg.reuse_port:
+            return  # a socket that all workers share has others who take from it
+        listeners = list(self.sockets)
+        self.sockets.clear()
+        for listener in listeners:
+            with suppress(OSError):  # no file left for one more
                 self._take_all(listener)
-                listener.close()
+            listener.close()
 
-    def _take_all(self, listener: object) -> None:
-        taken = -1
-        while taken != self.nr_conns:  # as long as one more has come
-            taken = self.nr_conns
+    def _take_all(self, listener: Any) -> None:
+        coming = select.poll()
+        coming.register(listener.fileno(), select.POLLIN)
+        while self.nr_conns < self.worker_connections and coming.poll(0):
             self.accept(listener)

@@ -5,13 +5,14 @@ is confirmed and told of twice; without the rollback of `ReservationOver` an ord
 whose stock is gone.
 """
 
+import json
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from unittest import mock
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.utils import timezone
 from psycopg.errors import DeadlockDetected
 
@@ -20,9 +21,17 @@ from inventory.selectors import drifted_stock
 from inventory.services import StockLine, commit_stock, reserve_stock
 from orders.models import Order, OrderEvent, Payment
 from orders.selectors import order_findings, payment_findings
-from orders.services import CheckoutAnswer, cancel_order, checkout, sweep_payments
+from orders.services import (
+    CheckoutAnswer,
+    Settlement,
+    cancel_order,
+    checkout,
+    pay,
+    sweep_payments,
+)
+from orders.services.paying import settle_at_once
 from shop.models import IdempotencyKey, OutboxMessage
-from tests.concurrency import run_before
+from tests.concurrency import in_background, run_before
 from tests.make import cart as make_cart
 from tests.make import orders as make
 
@@ -32,8 +41,10 @@ AT_ONCE = "orders.services.checking_out.settle_at_once"
 AS_IT_STANDS = "orders.services.checking_out._settle_as_it_stands"
 
 
-def buy(now: datetime, *, key: str = "k") -> CheckoutAnswer:
-    wish = make.wish(make_cart.guest_with(make.variant(on_hand=5), 2))
+def buy(now: datetime, *, key: str = "k", on_hand: int = 5) -> CheckoutAnswer:
+    sold = make.variant(on_hand=on_hand)
+    make.allow_backorders(sold, 5)
+    wish = make.wish(make_cart.guest_with(sold, 2))
     return checkout(wish=wish, scope=make.scope(key), request_id="", now=now)
 
 
@@ -75,19 +86,31 @@ def written() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def test_both_ways_write_the_same() -> None:
+@pytest.mark.parametrize("on_hand", [5, 1])  # of two that are asked for: there, or owed
+def test_both_ways_write_and_answer_the_same(on_hand: int) -> None:
     now = timezone.now()
     with mock.patch(AS_IT_STANDS) as long_way:
-        first = buy(now, key="first")
+        first = buy(now, key="first", on_hand=on_hand)
     assert long_way.call_count == 0
     with mock.patch(AT_ONCE, return_value=None):
-        second = buy(now, key="second")
+        second = buy(now, key="second", on_hand=on_hand)
 
-    assert second.answer.status == first.answer.status == 201
     for rows in written().values():
         half = len(rows) // 2
         assert half > 0
         assert rows[:half] == rows[half:]
+    assert told_by(first) == told_by(second)
+    owed = Reservation.objects.filter(state="OWED").count()
+    assert owed == (0 if on_hand == 5 else 2)
+
+
+def told_by(told: CheckoutAnswer) -> tuple[int, list[str], dict[str, Any]]:
+    """Return status, headers and body, without what each order has of its own."""
+    body = json.loads(told.answer.body)
+    for name in ("access_token", "order.number", "order.lines", "order.payments", "payment"):
+        parent, _, child = name.rpartition(".")
+        (body[parent] if parent else body).pop(child)
+    return told.answer.status, sorted(told.answer.headers), body
 
 
 def test_an_order_that_was_cancelled_meanwhile_is_not_sold() -> None:
@@ -122,6 +145,27 @@ def test_an_order_that_the_sweeper_settled_meanwhile_is_settled_once() -> None:
     assert OutboxMessage.objects.filter(topic="order.confirmed").count() == 1
     assert StockMovement.objects.filter(kind="SALE").count() == 1
     assert_sound()
+
+
+def test_where_the_order_has_moved_nothing_else_is_locked() -> None:
+    """Control: the changes beside the order's used to be made, and waited for, before it was seen
+    that there is no such order, so that two could wait for each other.
+    """
+    placed = make.placed()
+    Order.objects.filter(pk=placed.order.pk).update(version=7)
+    result = pay(placed.payment, now=timezone.now())
+    assert result is not None
+
+    def settle() -> Settlement | None:
+        return settle_at_once(placed, result=result, now=timezone.now(), request_id="")
+
+    with transaction.atomic():
+        Payment.objects.select_for_update().get(pk=placed.payment.pk)
+        with in_background(settle) as other:
+            assert other.result(timeout=10) is None
+
+    assert Payment.objects.get().status == "REQUESTED"
+    assert not OrderEvent.objects.filter(kind="CONFIRMED").exists()
 
 
 def test_a_hold_that_was_taken_over_meanwhile_is_had_again_once() -> None:

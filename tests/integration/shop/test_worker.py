@@ -80,11 +80,13 @@ def test_who_has_come_already_is_taken_before_the_socket_is_closed() -> None:
         alive=False,
         nr_conns=0,
         _accepting=False,
-        cfg=SimpleNamespace(is_ssl=False, keepalive=1),
+        worker_connections=100,
+        cfg=SimpleNamespace(is_ssl=False, keepalive=1, reuse_port=True),
         enqueue_req=taken.append,
     )
 
     worker.set_accept_enabled(False)
+    worker.set_accept_enabled(False)  # as at the end of one that was full when it was told
 
     assert len(taken) == worker.nr_conns == 3
     assert listener.fileno() == -1

@@ -80,7 +80,7 @@ class Bench:
         )
         self._timed = f"http://127.0.0.1:{timed}"
         *self._variants, self._sold_out_variant = self._stocked_variants(61)
-        baskets = [self._variants[at : at + 3] for at in range(0, 30, 3)]
+        baskets = [self._variants[at : at + 3] for at in range(0, 60, 3)]
         self._same = self._open.enter_context(SameStatements(self.shop, baskets))
         self._bare_tables = self._open.enter_context(BareTables(self.shop))
         return self

@@ -89,10 +89,8 @@ SCRIPT = r"""
     COMMIT;
     INSERT INTO bench.charge VALUES (md5(:n::text)::uuid, 5000);
     BEGIN;
-    SELECT * FROM bench.payment p JOIN bench.orders o ON o.id = p.order_id
-        WHERE p.id = md5(:n::text)::uuid FOR NO KEY UPDATE OF o, p;
-    SELECT state FROM bench.reservation WHERE reference = :n::text ORDER BY id FOR UPDATE;
-    WITH changed AS (UPDATE bench.orders SET status = 'CONFIRMED' WHERE id = :id RETURNING id),
+    WITH changed AS (UPDATE bench.orders SET status = 'CONFIRMED'
+        WHERE id = :id AND status = 'PENDING' RETURNING id),
     paid AS (UPDATE bench.payment SET status = 'CAPTURED' WHERE id = md5(:n::text)::uuid),
     answered AS (UPDATE bench.idem SET state = 'DONE', body = repeat('x', 3000)
         WHERE key = :n::text),
