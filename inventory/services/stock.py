@@ -63,7 +63,7 @@ def refuse_short_lines(
 
     A shortage is remembered for some seconds, see `refuse_known_shortage`. So the caller's
     transaction has not changed any stock. And with `now` there may be no look at all: where this
-    process saw hundreds left seconds ago, it is left to `reserve_stock` to refuse.
+    process saw enough left a moment ago, it is left to `reserve_stock` to refuse.
     """
     wanted = _summed(lines)
     if not wanted or (now is not None and store.saw_plenty(wanted)):

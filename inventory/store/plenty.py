@@ -1,34 +1,46 @@
 """Of what this process saw plenty a moment ago: no need to look before some of it is held.
 
 A look spares whoever comes too late from writing an order first, and others from waiting for that.
-Where hundreds are left hardly anybody does, and to be wrong for some seconds costs no more.
+Where enough is left hardly anybody does, and a refusal by the hold itself ends it: so to be wrong
+costs a process one order that it takes back.
 """
 
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Mapping
 
 from shop.cache.memory import ShortMemory
 
-UNITS = 100  # and more, left after all that was held
-SECONDS = 5.0
+UNITS = 20  # and more, that would be left even if so many had been sold since:
+A_SECOND = 16
+SECONDS = 5.0  # nothing is believed for longer, so of a hundred or more all of it
 
-_seen = ShortMemory[int, int](seconds=SECONDS, size=10_000)
+_seen = ShortMemory[int, tuple[float, int]](seconds=SECONDS, size=10_000)
 
 
 def note_left(left: Mapping[int, int]) -> None:
     """Note how many units of each variant are left to anybody, without limit or flash sale."""
+    now = time.monotonic()
     for variant_id, units in left.items():
         if units >= UNITS:
-            _seen.put(variant_id, units)
+            _seen.put(variant_id, (now, units))
         else:
             _seen.drop(variant_id)
 
 
-def saw_plenty(variant_ids: Collection[int]) -> bool:
-    """Tell whether so many of each were left seconds ago that a look is not worth its cost."""
-    return all(_seen.get(variant_id) is not None for variant_id in variant_ids)
+def saw_plenty(wanted: Mapping[int, int]) -> bool:
+    """Tell whether so many of each were left a moment ago that a look is not worth its cost.
+
+    `wanted` are units by variant.
+    """
+    now = time.monotonic()
+    for variant_id, units in wanted.items():
+        seen = _seen.get(variant_id)
+        if seen is None or seen[1] - A_SECOND * (now - seen[0]) < max(UNITS, units):
+            return False
+    return True
 
 
-def forget_plenty(variant_ids: Collection[int] | None = None) -> None:
+def forget_plenty(variant_ids: Mapping[int, int] | None = None) -> None:
     """Forget these, which a look is due to, or all."""
     if variant_ids is None:
         _seen.clear()

@@ -1,6 +1,9 @@
 """Holding stock, and letting it leave or come free again."""
 
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -257,22 +260,51 @@ class TestStatements:
 
     def test_no_look_where_plenty_was_left_and_the_hold_refuses_all_the_same(self) -> None:
         stock = make.stock(on_hand=200)
-        lines = [StockLine(stock.variant_id, 150)]
+        lines = [StockLine(stock.variant_id, 100)]
         reserve("order:1", (stock, 60))
+        Stock.objects.filter(pk=stock.pk).update(reserved=150)  # as by another process
 
         with CaptureQueriesContext(connection) as looking:
             refuse_short_lines(lines=lines, now=NOW)
         with pytest.raises(OutOfStock):
-            reserve("order:2", (stock, 150))
+            reserve("order:2", (stock, 100))
         # A refusal ends it.
         with pytest.raises(OutOfStock):
             refuse_short_lines(lines=lines, now=NOW)
 
         assert len(looking) == 0
-        assert counters(stock) == (200, 60)
+        assert counters(stock) == (200, 150)
+
+    @pytest.mark.parametrize(
+        ("left", "units", "seconds", "looks"),
+        [
+            (100, 1, 4.9, False),
+            (100, 1, 5.1, True),  # nothing is believed for longer
+            (36, 1, 0.9, False),
+            (36, 1, 1.1, True),  # others may have come near the end of it
+            (36, 36, 0.0, False),
+            (36, 37, 0.0, True),  # more than there was
+        ],
+    )
+    def test_how_long_plenty_is_plenty(
+        self, left: int, units: int, seconds: float, looks: bool
+    ) -> None:
+        stock = make.stock(on_hand=left + 1)
+        now = time.monotonic()
+        with mock.patch("time.monotonic", return_value=now):
+            reserve("order:1", (stock, 1))
+
+        with (
+            mock.patch("time.monotonic", return_value=now + seconds),
+            CaptureQueriesContext(connection) as looking,
+            suppress(OutOfStock),
+        ):
+            refuse_short_lines(lines=[StockLine(stock.variant_id, units)], now=NOW)
+
+        assert (len(looking) > 0) == looks
 
     def test_fewer_than_plenty_are_looked_at_and_so_is_what_has_terms(self) -> None:
-        few, bound = make.stock(on_hand=100), make.stock(on_hand=500)
+        few, bound = make.stock(on_hand=20), make.stock(on_hand=500)
         PurchaseLimit.objects.create(variant_id=bound.variant_id, units=400, updated_at=NOW)
         reserve("order:1", (few, 1), (bound, 1))
 
