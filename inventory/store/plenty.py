@@ -6,7 +6,7 @@ costs a process one order that it takes back.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from shop.cache.memory import ShortMemory
 
@@ -40,7 +40,7 @@ def saw_plenty(wanted: Mapping[int, int]) -> bool:
     return True
 
 
-def forget_plenty(variant_ids: Mapping[int, int] | None = None) -> None:
+def forget_plenty(variant_ids: Collection[int] | None = None) -> None:
     """Forget these, which a look is due to, or all."""
     if variant_ids is None:
         _seen.clear()

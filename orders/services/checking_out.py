@@ -425,10 +425,11 @@ def _settled(
     request_id: str,
     now: datetime,
 ) -> Settlement:
-    at_once = (
-        settle_at_once(known, result=result, now=now, request_id=request_id) if known else None
-    )
-    return at_once or _settle_as_it_stands(
+    if known is not None:
+        settlement = settle_at_once(known, result=result, now=now, request_id=request_id)
+        if settlement is not None:
+            return settlement
+    return _settle_as_it_stands(
         payment_id=payment.pk, result=result, now=now, known=known, request_id=request_id
     )
 
