@@ -10,7 +10,7 @@ from django.core import mail
 from django.utils import timezone
 
 from cart.errors import CartUnavailable
-from cart.services import cart_snapshot, empty_cart_by_id
+from cart.services import CartOwner, cart_snapshot, empty_cart_by_id
 from orders.errors import CartAlreadyOrdered
 from orders.models import Order, Payment, SandboxCharge
 from orders.selectors import order_findings, payment_findings
@@ -96,11 +96,16 @@ def test_dying_after_it_is_finished_by_whoever_comes(name: str, helper: str) -> 
     assert payment_findings(now=timezone.now()) == []
 
 
-def test_a_mail_server_that_is_away_does_not_keep_the_cart_full() -> None:
-    sold = make.variant(on_hand=5)
-    owner = make_cart.guest_with(sold, 2)
+def sold_to_one_with_a_full_cart() -> CartOwner:
+    """Return a guest whose checkout died when only the cart was left to be emptied."""
+    owner = make_cart.guest_with(make.variant(on_hand=5), 2)
     with killed_before(f"{MODULE}.empty_ordered_cart"), pytest.raises(Killed):
         checkout(wish=make.wish(owner), scope=make.scope(), request_id="", now=timezone.now())
+    return owner
+
+
+def test_a_mail_server_that_is_away_does_not_keep_the_cart_full() -> None:
+    owner = sold_to_one_with_a_full_cart()
     message = OutboxMessage.objects.get(topic="order.confirmed")
 
     with (
@@ -134,10 +139,7 @@ def test_dying_while_paying_and_never_coming_back_ends_with_the_hold() -> None:
 
 
 def test_a_cart_left_behind_by_a_death_is_not_sold_twice() -> None:
-    sold = make.variant(on_hand=5)
-    owner = make_cart.guest_with(sold, 2)
-    with killed_before(f"{MODULE}.empty_ordered_cart"), pytest.raises(Killed):
-        checkout(wish=make.wish(owner), scope=make.scope(), request_id="", now=timezone.now())
+    owner = sold_to_one_with_a_full_cart()
     assert cart_snapshot(owner=owner).lines != ()
 
     with pytest.raises(CartAlreadyOrdered):
@@ -149,10 +151,7 @@ def test_a_cart_left_behind_by_a_death_is_not_sold_twice() -> None:
 
 def test_a_cart_store_that_is_away_when_the_task_comes_makes_it_come_again() -> None:
     # Control: it used to be swallowed here too, and the cart stayed full.
-    sold = make.variant(on_hand=5)
-    owner = make_cart.guest_with(sold, 2)
-    with killed_before(f"{MODULE}.empty_ordered_cart"), pytest.raises(Killed):
-        checkout(wish=make.wish(owner), scope=make.scope(), request_id="", now=timezone.now())
+    owner = sold_to_one_with_a_full_cart()
     message = OutboxMessage.objects.get(topic="order.confirmed")
     real, away = empty_cart_by_id, CartUnavailable("Away.", retry_after=1)
 

@@ -6,6 +6,7 @@ whose stock is gone.
 """
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -20,6 +21,7 @@ from inventory.models import Reservation, StockMovement
 from inventory.selectors import drifted_stock
 from inventory.services import StockLine, commit_stock, reserve_stock
 from orders.models import Order, OrderEvent, Payment
+from orders.providers.base import Outcome
 from orders.selectors import order_findings, payment_findings
 from orders.services import (
     CheckoutAnswer,
@@ -238,3 +240,23 @@ def test_a_deadlock_of_the_short_way_is_gone_round() -> None:
     assert len(calls) == 2
     assert OrderEvent.objects.filter(kind="CONFIRMED").count() == 1
     assert_sound()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"outcome": Outcome.DECLINED}, {"amount_minor": 1}, {"currency": "EUR"}]
+)
+def test_what_is_no_money_as_it_was_asked_for_is_left_to_the_long_way(
+    changes: dict[str, Any],
+) -> None:
+    placed = make.placed()
+    result = pay(placed.payment, now=timezone.now())
+    assert result is not None
+
+    settled = settle_at_once(
+        placed, result=replace(result, **changes), now=timezone.now(), request_id=""
+    )
+
+    assert settled is None
+    assert Order.objects.get().status == "PENDING"
+    assert Payment.objects.get().captured_minor == 0
+    assert not StockMovement.objects.filter(kind="SALE").exists()
